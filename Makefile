@@ -1,0 +1,40 @@
+# Two commands do everything, set-up included, as root on Debian 12:
+#   make demo    the stale-resolver experiment, live
+#   make test    lint, types and every test, on this kernel
+
+PYTHON := .venv/bin/python
+
+.PHONY: help setup setup-test demo test lint unit bench clean
+
+help:
+	@echo "make demo     run the stale-resolver experiment, live, in private namespaces (under 60 s)"
+	@echo "make test     lint, type check and every test, with the real kernel (some minutes)"
+	@echo "make bench    measure: start, memory, nanoseconds a query (some minutes)"
+	@echo "make setup    leave a working .venv/bin/resolvtrace, and nothing else"
+
+setup:
+	@deploy/setup run
+
+setup-test:
+	@deploy/setup test
+
+demo: setup
+	@.venv/bin/resolvtrace demo
+
+test: lint
+	$(PYTHON) -m pytest
+
+lint: setup-test
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+
+# What needs neither root nor a kernel with BPF.
+unit: setup-test
+	$(PYTHON) -m pytest tests/unit
+
+bench: setup-test
+	$(PYTHON) -m benchmarks
+
+clean:
+	rm -rf .venv tests/.build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
