@@ -1,0 +1,1 @@
+/* Empty on purpose: BCC includes it and brings what is needed itself. */

@@ -1,0 +1,98 @@
+/* Who tries a lookup socket: nscd's, systemd-resolved's, SSSD's, and whether somebody was there. */
+
+#define SOCKET_PATH_BYTES 48
+
+BPF_TABLE("lru_hash", u64, u32, connecting, 1024);
+
+/* By words, and gathering the difference: a branch for each byte would be more paths than the verifier follows.
+ * Unrolled, so that the text becomes constants: there is no memcmp() and no string section here.
+ */
+#define IS(path, text) same((const u64 *)(path), text, sizeof(text))
+
+static __always_inline bool same(const u64 *path, const char *text, int bytes)
+{
+    u64 difference = 0;
+#pragma unroll
+    for (int start = 0; start < SOCKET_PATH_BYTES; start += 8) {
+        u64 word = 0, mask = 0;
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+            if (start + i < bytes) {
+                word |= (u64)(u8)text[start + i] << 8 * i;
+                mask |= 0xffULL << 8 * i;
+            }
+        difference |= (path[start / 8] & mask) ^ word;
+    }
+    return !difference;
+}
+
+/* One character tells the four apart, so that the verifier follows one comparison and not each after each. */
+static __always_inline u32 service_at(const char *path)
+{
+    switch (path[5]) {
+    case 'n':
+        return IS(path, "/run/nscd/socket") ? NSCD : 0;
+    case 'r':
+        return IS(path, "/var/run/nscd/socket") ? NSCD : 0;
+    case 's':
+        return IS(path, "/run/systemd/resolve/io.systemd.Resolve") ? RESOLVED : 0;
+    case 'l':
+        return IS(path, "/var/lib/sss/pipes/nss") ? SSSD : 0;
+    }
+    return 0;
+}
+
+TRACEPOINT_PROBE(syscalls, sys_enter_connect)
+{
+    u16 family = 0;
+    if (bpf_probe_read_user(&family, sizeof(family), args->uservaddr) || family != AF_UNIX)
+        return 0;
+    char path[SOCKET_PATH_BYTES] __attribute__((aligned(8))) = {};
+    if (bpf_probe_read_user_str(&path, sizeof(path), (const char *)args->uservaddr + sizeof(family)) < 0) {
+        lose(USER_MEMORY);
+        return 0;
+    }
+    u32 service = service_at(path);
+    if (service) {
+        u64 task = bpf_get_current_pid_tgid();
+        connecting.update(&task, &service);
+    }
+    return 0;
+}
+
+TRACEPOINT_PROBE(syscalls, sys_exit_connect)
+{
+    u64 task = bpf_get_current_pid_tgid();
+    u32 *service = connecting.lookup(&task);
+    if (!service)
+        return 0;
+    u32 tried = *service;
+    connecting.delete(&task);
+    struct process *process = current_process();
+    if (!process)
+        return 0;
+    /* EAGAIN: its queue is full, so somebody is there (unix(7)). */
+    bool answered = args->ret == 0 || args->ret == -11;
+    u32 seen = (answered ? ANSWERED : REFUSED) << tried;
+    if (!answered && tried == NSCD) {
+        process->refused = bpf_ktime_get_boot_ns();
+        process->refused_tid = task;
+    }
+    if (process->flags & seen)
+        return 0;
+    /* nscd may come and go: what was seen last is what holds. */
+    process->flags &= ~((answered ? REFUSED : ANSWERED) << tried);
+    if (answered && tried == NSCD)
+        process->flags &= ~ASKED_ALONE;
+    process->flags |= seen;
+    /* passwd and group lookups go this way too: only with resolv.conf read does it speak of names. */
+    if (!(process->flags & READ_ONCE))
+        return 0;
+    struct record *record = begin_record(TRIED, process);
+    if (record) {
+        record->service = tried;
+        record->result = args->ret;
+        records.ringbuf_submit(record, 0);
+    }
+    return 0;
+}

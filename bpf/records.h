@@ -1,0 +1,114 @@
+/* What passes between the kernel and the daemon. The one declaration in C; tracer/kernel/records.py names the
+ * same fields, and the loader refuses to start where the two differ.
+ *
+ * All times are nanoseconds of CLOCK_BOOTTIME. All addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d.
+ */
+
+#define PATH_BYTES 128
+#define COMM_BYTES 16
+
+enum transport { UDP = 1, TCP = 2, TLS = 3 };
+
+enum service { NSCD = 1, RESOLVED = 2, SSSD = 3 };
+
+/* What is known of a process for as long as it runs one program. */
+enum flag {
+    ACTED = 1 << 0,          /* has read resolv.conf or asked: its end is reported */
+    READ_ONCE = 1 << 1,      /* has opened resolv.conf */
+    FORKED = 1 << 2,         /* has children, which may share its resolver state */
+    ASKED_ALONE = 1 << 3,    /* found no nscd, and asked a nameserver on the same thread within a second */
+    ANSWERED = 1 << 4,       /* << service: the lookup socket answered */
+    REFUSED = 1 << 8,        /* << service: nobody was at the lookup socket */
+};
+
+enum record_kind { READ = 1, TRIED = 2, EXECED = 3, ENDED = 4 };
+
+enum loss {
+    RING_FULL,               /* a record found no room */
+    QUERIES_FULL,            /* a query found no room in its map */
+    PROCESSES_FULL,          /* a process found no room in its map */
+    TCP_UNATTRIBUTED,        /* a segment of a connection whose process is not known */
+    USER_MEMORY,             /* a path or an address could not be read from the process */
+    LOSSES,
+};
+
+/* Who did it, as the lineage stood at that moment. */
+struct subject {
+    u64 birth;               /* when it was forked; 0 where that was not seen */
+    u64 state;               /* resolver state: shared across fork, new at exec and at each read of resolv.conf */
+    u64 root;                /* root directory and mount namespace: shared across fork, new at chroot and the like */
+    u64 image;               /* the exec that it runs, the key of `images`; 0 where that was not seen */
+    u64 parent_birth;
+    u64 owner_birth;
+    u64 checked;             /* when it last looked at resolv.conf without opening it (stat); 0: never */
+    u64 cgroup;              /* 0 where the current task was another */
+    u32 tgid;
+    u32 execs;
+    u32 parent_tgid;
+    u32 owner_tgid;
+    u32 uid;
+    u32 flags;
+    char comm[COMM_BYTES];   /* empty where the current task was another */
+};
+
+struct record {
+    struct subject subject;
+    u64 time;
+    u64 state_before;        /* READ: the resolver state it had until then */
+    u32 kind;
+    u32 service;             /* TRIED */
+    s32 result;              /* READ, TRIED: what the system call returned; ENDED: 1 where no thread is left for certain */
+    u32 tid;
+    char path[PATH_BYTES];   /* READ: as the process wrote it */
+};
+
+/* One process asking one nameserver. The kernel adds up one tick; the daemon takes it and starts anew. */
+struct query_key {
+    u64 birth;
+    u64 state;
+    u64 netns;               /* the network namespace's cookie; 0 where the kernel does not tell */
+    u8 address[16];
+    u32 tgid;
+    u32 scope;               /* interface index, link-local addresses only */
+    u16 port;
+    u8 transport;
+    u8 unused[5];
+};
+
+struct queries {
+    struct subject subject;
+    s64 number;
+    u64 handshakes;          /* of them: segments of a TLS handshake */
+    u64 first;
+    u64 previous;            /* the one before the last; 0: none */
+    u64 last;
+};
+
+struct process {
+    u64 birth;
+    u64 state;
+    u64 root;
+    u64 image;
+    u64 parent_birth;
+    u64 owner_birth;
+    u64 checked;
+    u64 refused;             /* when it last found nobody at nscd's socket */
+    u32 refused_tid;
+    u32 execs;
+    u32 parent_tgid;
+    u32 owner_tgid;
+    u32 flags;
+    u32 unused;
+};
+
+/* The process that connected a TCP socket, by the socket's cookie. */
+struct connector {
+    u64 birth;
+    u64 state;
+    u32 tgid;
+    u32 execs;
+};
+
+struct image {
+    char path[PATH_BYTES];
+};

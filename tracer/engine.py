@@ -1,0 +1,198 @@
+"""The tracer as a whole: load, take in what was there before, follow, judge, stop.
+
+Everything runs in the caller's thread. The caller waits for what happens (records, time) and says so here.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from tracer.cgroups import CgroupPaths
+from tracer.clock import Clock
+from tracer.errors import ResolvtraceError
+from tracer.generations import SECOND
+from tracer.kernel import probes as kernel_probes
+from tracer.kernel.programs import REQUIRED, Capacities
+from tracer.ledger import Ledger
+from tracer.lineage import Former, Lineage
+from tracer.machine import Machine, cgroup_root
+from tracer.process import Process
+from tracer.procfs import Procfs
+from tracer.snapshot import Snapshot
+from tracer.snapshots import Snapshots
+from tracer.store import SavedProcess, SavedState, Store, saved_process
+from tracer.verdict import Thresholds
+from tracer.views import HOST, View, ViewTable
+
+_SAVE_EVERY = 10 * SECOND
+_TIDY_EVERY = 30 * SECOND
+_LOG = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the tracer can be told."""
+
+    state_dir: Path = Path("/var/lib/resolvtrace")
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    capacities: Capacities = field(default_factory=Capacities)
+    strict: bool = False
+
+
+class Tracer:
+    """One tracer on one machine."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        """Begin to load the probes, in a child process; raises ResolvtraceError. Finish with :meth:`start`."""
+        self._settings = settings
+        self._clock = clock or Clock()
+        self._procfs = Procfs()
+        self._boot_id = self._procfs.boot_id()
+        self._store = Store(settings.state_dir)
+        self._probes = kernel_probes.load(settings.capacities)
+        self._saved = self._tidied = self._clock.boot()
+        self._save_failed = False
+
+    def start(self) -> int:
+        """Take in what was there before and follow from now on. Raises ResolvtraceError.
+
+        Gives a descriptor that is readable when there are records to :meth:`consume`.
+        """
+        self._probes.wait_until_loaded()
+        self._refuse_missing_probes()
+        loaded = self._store.load(self._boot_id)
+        if loaded.problem:
+            _LOG.warning("state not used", problem=loaded.problem)
+        state = loaded.state
+        self.lineage = Lineage(self._probes)
+        self.lineage.seed(self._procfs, {one.pid: _former(one) for one in state.processes})
+        survivors = [one for one in state.processes if self._survived(one)]
+        known = {HOST, *(one.view for one in survivors)}
+        histories = {name: history for name, history in state.views.items() if name in known}
+        self.views = ViewTable(self._procfs, self._clock, self.lineage.root_number, histories)
+        cgroups = CgroupPaths(cgroup_root(), time.monotonic)
+        machine = Machine(self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock)
+        self.ledger = Ledger(self.lineage, machine, self._clock, self._settings.thresholds, self.views.host)
+        self.views.in_use = self.ledger.views_in_use
+        self._restore(state, survivors)
+        self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock)
+        readable = self._probes.listen(self.ledger.record)
+        self._probes.start_counting()
+        self.consume()
+        return readable
+
+    def _refuse_missing_probes(self) -> None:
+        missing = self._probes.missing
+        for name, why in missing.items():
+            _LOG.warning("probe not attached", probe=name, why=why)
+        fatal = sorted(set(missing) if self._settings.strict else set(missing) & REQUIRED)
+        if fatal:
+            self._probes.close()
+            raise ResolvtraceError(
+                f"probe {fatal[0]} cannot be attached ({missing[fatal[0]]})",
+                "leave --strict away to go on without it" if fatal[0] not in REQUIRED else "see resolvtrace doctor",
+            )
+
+    def _survived(self, saved: SavedProcess) -> bool:
+        """Whether the process is the same as when it was saved: neither another with its pid, nor after an exec."""
+        entry = self.lineage.process(saved.pid)
+        image = self._procfs.image(saved.pid)
+        return entry is not None and entry.birth == saved.start and (image.hex() if image else None) == saved.image
+
+    def _restore(self, state: SavedState, survivors: list[SavedProcess]) -> None:
+        for key, use in state.departed.items():
+            self.ledger.departed.put(key, use.queries, use.last)
+        for saved in survivors:
+            entry = self.lineage.process(saved.pid)
+            if entry is not None:
+                self._restore_process(self.ledger.keep(saved.pid, entry), saved)
+        for process in list(self.ledger.processes.values()):
+            self.ledger.settle(process)
+
+    def _restore_process(self, process: Process, saved: SavedProcess) -> None:
+        process.flags = saved.flags
+        process.reads.extend(saved.reads)
+        process.checked, process.answered = saved.checked, saved.answered
+        process.workers_seen, process.pairs = saved.workers_seen, saved.pairs
+        view = self.views.recall(saved.view) if saved.view else None
+        if view is not None:
+            process.view = view
+            process.read_view = view if saved.reads else None
+
+    def set_thresholds(self, thresholds: Thresholds) -> None:
+        """Judge by other thresholds from now on."""
+        self.ledger.thresholds = thresholds
+
+    def consume(self) -> None:
+        """Take in the records that are there."""
+        self._probes.consume()
+
+    def look(self) -> None:
+        """Look at the views' files: several times a second."""
+        for view in self.views.look():
+            self._report_change(view)
+            self.ledger.view_changed(view)
+
+    def _report_change(self, view: View) -> None:
+        current = view.history.current
+        _LOG.info(
+            "resolv.conf changed", view=view.id, generation=current.number, nameservers=list(current.conf.nameservers)
+        )
+
+    def turn(self) -> None:
+        """Begin a tick: what is asked from now on counts for the next one."""
+        self._probes.turn()
+
+    @staticmethod
+    def wait_for_programs() -> None:
+        """Wait until no program counts for the tick that :meth:`turn` ended: some milliseconds, in any thread."""
+        kernel_probes.wait_for_programs()
+
+    def tick(self) -> Snapshot:
+        """End the tick: take its queries in, judge, save, and say what is true now."""
+        self.consume()
+        before = {id(process) for process in self.ledger.processes.values() if process.flagged is not None}
+        self.ledger.tick(self._probes.take_queries())
+        for process in self.ledger.processes.values():
+            if process.flagged is not None and id(process) not in before:
+                _LOG.warning("stale resolver", pid=process.pid, comm=process.identity.comm, unit=process.identity.unit)
+        now = self._clock.boot()
+        if now - self._tidied >= _TIDY_EVERY:
+            self._tidied = now
+            self._tidy()
+        if self.ledger.unsaved or now - self._saved >= _SAVE_EVERY:
+            self.save()
+        return self._snapshots.make()
+
+    def _tidy(self) -> None:
+        entries = list(self._probes.all_processes())
+        self.views.forget_unused({entry.root for _, entry in entries})
+
+    def save(self) -> None:
+        """Write the state down; a failure is said once, and tried again."""
+        self._saved = self._clock.boot()
+        processes = [saved for one in self.ledger.processes.values() if (saved := saved_process(one))]
+        views = {name: view.history for name, view in self.views.views.items()}
+        try:
+            self._store.save(SavedState(self._boot_id, views, processes, dict(self.ledger.departed.uses)))
+            self.ledger.unsaved = self._save_failed = False
+        except OSError as error:
+            self.ledger.lost["state_not_saved"] += 1
+            if not self._save_failed:
+                _LOG.error("state cannot be saved", error=error.strerror, remedy="a restart would forget; free room")
+            self._save_failed = True
+            self.ledger.unsaved = False
+
+    def close(self) -> None:
+        """Save, and detach everything."""
+        self.save()
+        self._probes.close()
+
+
+def _former(saved: SavedProcess) -> Former:
+    image = bytes.fromhex(saved.image) if saved.image else None
+    return Former(saved.start, saved.execs, image, saved.owns_state)

@@ -1,0 +1,96 @@
+"""Who asks on behalf of others: a process that serves port 53 itself, systemd-resolved, dockerd.
+
+What such a process asks is not what resolv.conf tells it to, most often the other way round: resolv.conf names the
+forwarder. It is judged by the file it takes its upstreams from, where that is known.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import posixpath
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tracer.process import Process
+from tracer.views import View
+
+_DNS_PORT = 53
+_TCP_LISTEN = "0A"  # include/net/tcp_states.h; UDP sockets that are not connected show 07, TCP_CLOSE
+_UDP_OPEN = "07"
+_RESOLVED = frozenset({"systemd-resolved", "systemd-resolve"})
+# systemd-resolved.service(8): its upstreams, for programs that want to ask them directly.
+_RESOLVED_UPSTREAMS = "/run/systemd/resolve/resolv.conf"
+
+
+def served_addresses(proc: str, pid: int) -> set[str]:
+    """Give the addresses on which a process serves port 53, from /proc/PID/net and its descriptors (proc(5))."""
+    sockets = {inode: address for table in _tables(proc, pid) for inode, address in table}
+    if not sockets:
+        return set()
+    found = set()
+    with suppress(OSError):
+        for descriptor in os.scandir(f"{proc}/{pid}/fd"):
+            with suppress(OSError):
+                target = os.readlink(descriptor.path)
+                if target in sockets:
+                    found.add(sockets[target])
+    return found
+
+
+def _tables(proc: str, pid: int) -> Iterator[list[tuple[str, str]]]:
+    for name, state in (("udp", _UDP_OPEN), ("udp6", _UDP_OPEN), ("tcp", _TCP_LISTEN), ("tcp6", _TCP_LISTEN)):
+        with suppress(OSError):
+            yield list(_listeners(Path(f"{proc}/{pid}/net/{name}").read_text(), state))
+
+
+def _listeners(table: str, state: str) -> Iterator[tuple[str, str]]:
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        address, _, port = fields[1].rpartition(":")
+        if int(port, 16) == _DNS_PORT and fields[3] == state:
+            yield f"socket:[{fields[9]}]", _address(address)
+
+
+def _address(digits: str) -> str:
+    """Read an address as /proc/net writes it: words of 32 bits in the machine's byte order."""
+    words = [int(digits[at : at + 8], 16) for at in range(0, len(digits), 8)]
+    packed = struct.pack(f"={len(words)}I", *words)
+    return str(ipaddress.ip_address(packed))
+
+
+class Forwarders:
+    """Tells forwarders from clients."""
+
+    def __init__(self, proc: str, see: Callable[[int, str], View | None]) -> None:
+        """``see`` gives the view of a file of that path that a process has."""
+        self._proc = proc
+        self._see = see
+
+    def upstreams(self, process: Process) -> View | bool:
+        """Tell whether it forwards: False, the view it takes its upstreams from, or True where that is not known."""
+        program = posixpath.basename(process.identity.exe or process.identity.comm or "")
+        if program in _RESOLVED:
+            return self._see(process.pid, _RESOLVED_UPSTREAMS) or True
+        if program == "dockerd":
+            return True
+        served = served_addresses(self._proc, process.pid)
+        return bool(served) and (program != "dnsmasq" or self._file_of_dnsmasq(process, served) or True)
+
+    def _file_of_dnsmasq(self, process: Process, served: set[str]) -> View | None:
+        if process.other_files:  # its resolv-file
+            return self._see(process.pid, max(process.other_files))
+        if process.reads and process.read_view is not None and not _names_itself(process.read_view, served):
+            return process.read_view
+        return None
+
+
+def _names_itself(view: View, served: set[str]) -> bool:
+    nameservers = set(view.history.current.conf.nameservers)
+    return bool(nameservers & served) or any(_is_loopback(address) for address in nameservers)
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback

@@ -1,0 +1,94 @@
+"""The past of one view: what its resolv.conf listed, from when to when. Plain values, no clock and no files.
+
+Times are nanoseconds of CLOCK_BOOTTIME.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tracer.resolvconf import ResolvConf
+
+SECOND = 1_000_000_000
+LONGEST_LOOKUP_SECONDS = 120
+_KEPT_GENERATIONS = 64
+_KEPT_REMOVALS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One state of what a view lists.
+
+    ``began`` is when the file came to say so, as near as its ctime and our looks at it tell; it places reads.
+    ``noticed`` is when we knew, and is never earlier: judgements begin there.
+    """
+
+    number: int
+    conf: ResolvConf
+    began: int
+    noticed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An address that was listed left the file. ``lookup_seconds``: the longest lookup that the old list allowed."""
+
+    noticed: int
+    generation: int
+    lookup_seconds: int
+
+    def deadline(self, grace_seconds: float) -> int:
+        """Give the end of the grace: until then a lookup that began before the removal may still be under way."""
+        seconds = max(grace_seconds, min(self.lookup_seconds, LONGEST_LOOKUP_SECONDS))
+        return self.noticed + int(seconds * SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is known of a view's past, bounded: the latest generations, and the latest removals by address."""
+
+    generations: tuple[Generation, ...]
+    file_changed: int
+    """When the file had last changed before we first saw it: of the time before that nothing is known."""
+    removals: Mapping[str, Removal] = field(default_factory=dict)
+
+    @property
+    def current(self) -> Generation:
+        """The generation in force."""
+        return self.generations[-1]
+
+    def lists(self, address: str) -> bool:
+        """Whether it is listed now."""
+        return address in self.current.conf.listed
+
+    def listed_once(self, address: str) -> bool:
+        """Whether it is listed, or was while we watched."""
+        return self.lists(address) or address in self.removals
+
+    def at(self, time: int) -> Generation:
+        """Give the generation that a read at this time found; the oldest kept where the time lies before all."""
+        for generation in reversed(self.generations):
+            if generation.began <= time:
+                return generation
+        return self.generations[0]
+
+
+def first_generation(conf: ResolvConf, now: int, file_changed: int) -> History:
+    """Begin a history with what the file says when it is first seen."""
+    return History((Generation(1, conf, min(file_changed, now), now),), file_changed)
+
+
+def follow(history: History, conf: ResolvConf, began: int, noticed: int) -> History:
+    """Give the history after the file came to say ``conf``: the same list makes no new generation."""
+    current = history.current
+    if (conf.nameservers, conf.also_listed) == (current.conf.nameservers, current.conf.also_listed):
+        same_list = replace(current, conf=conf)
+        return replace(history, generations=(*history.generations[:-1], same_list))
+    generation = Generation(current.number + 1, conf, began, noticed)
+    removals = {address: removal for address, removal in history.removals.items() if address not in conf.listed}
+    for address in sorted(current.conf.listed - conf.listed):
+        removals[address] = Removal(noticed, generation.number, current.conf.lookup_seconds)
+    newest = sorted(removals.items(), key=lambda item: item[1].noticed)[-_KEPT_REMOVALS:]
+    kept = (*history.generations, generation)[-_KEPT_GENERATIONS:]
+    return replace(history, generations=kept, removals=dict(newest))

@@ -1,0 +1,67 @@
+"""Finding cgroup2 and tracefs, and mounting what is missing where nobody else sees it.
+
+Only the loader's child calls this: its mount namespace is its own, and goes with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+from tracer.errors import ResolvtraceError
+
+_CLONE_NEWNS = 0x00020000
+_MS_REC_PRIVATE = 0x4000 | 0x40000
+# The places where libbcc looks for the tracepoints' descriptions.
+_TRACEFS = (Path("/sys/kernel/debug/tracing"), Path("/sys/kernel/tracing"))
+
+
+def _call(name: str, *arguments: object) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if getattr(library, name)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _mount_privately(kind: str, target: Path) -> None:
+    try:
+        _call("unshare", _CLONE_NEWNS)
+        _call("mount", b"none", b"/", None, _MS_REC_PRIVATE, None)
+        _call("mount", kind.encode(), os.fsencode(target), kind.encode(), 0, None)
+    except OSError as error:
+        raise ResolvtraceError(
+            f"{kind} is not mounted and cannot be mounted here ({error.strerror})",
+            f"mount it: mount -t {kind} {kind} {target}",
+        ) from error
+
+
+def require_tracefs() -> Path:
+    """Find the tracepoints' descriptions, and mount them for this process alone where they are not mounted.
+
+    Raises ResolvtraceError.
+    """
+    for place in _TRACEFS:
+        if (place / "events").is_dir():
+            return place
+    place = _TRACEFS[-1]
+    if not place.is_dir():
+        raise ResolvtraceError("this kernel has no tracefs", "boot a kernel with CONFIG_FTRACE")
+    _mount_privately("tracefs", place)
+    return place
+
+
+def require_cgroup2(mountinfo: Path = Path("/proc/self/mountinfo")) -> Path:
+    """Find the root of the unified cgroup tree (cgroups(7)); mounts it for this process alone where it is not mounted.
+
+    Raises ResolvtraceError.
+    """
+    for line in mountinfo.read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        if after.startswith("cgroup2 "):
+            fields = before.split()
+            if fields[3] == "/":  # its root, not a part of it bound somewhere
+                return Path(fields[4].encode().decode("unicode_escape"))
+    place = Path("/sys/fs/cgroup")
+    _mount_privately("cgroup2", place)
+    return place

@@ -1,0 +1,231 @@
+"""The child that loads the programs, hands every descriptor over, and is gone.
+
+Compiler, bcc and pyroute2 cost some 40 MB and are needed for a second: they live in this process only, and the
+daemon never imports them. Two steps, so that nothing is missed: first the lineage (fork, exec, exit) is followed;
+then, when the daemon has entered the processes that ran before, the queries.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, Self
+
+from tracer.errors import ResolvtraceError
+from tracer.kernel import filesystems, libbpf, programs, records
+
+_GET_NETNS_COOKIE = 122  # enum bpf_func_id, linux/bpf.h
+GO = b"go"
+
+
+def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int]) -> None:
+    """Send one message, with descriptors, in one packet."""
+    socket.send_fds(channel, [json.dumps(message).encode()], descriptors)
+
+
+def run(channel: socket.socket, capacities: programs.Capacities) -> None:
+    """Do the loader's work in a child process that ends with it. Never returns.
+
+    It leaves through os._exit: bcc's own clean-up would detach what was just handed over.
+    """
+    status = 1
+    try:
+        _load(channel, capacities)
+        status = 0
+    except ResolvtraceError as error:
+        send(channel, {"problem": error.problem, "remedy": error.remedy}, [])
+    except Exception as error:  # noqa: BLE001 - whatever it was, the daemon must hear of it
+        send(channel, {"problem": f"loading failed: {error}", "remedy": traceback.format_exc()}, [])
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _load(channel: socket.socket, capacities: programs.Capacities) -> None:
+    tracefs = filesystems.require_tracefs()
+    cgroup = os.open(filesystems.require_cgroup2(), os.O_RDONLY | os.O_DIRECTORY)
+    module = _Module(tracefs, capacities)
+    tracepoints, missing = module.attach_tracepoints()
+    programs_of_cgroup = {program.name: module.load_cgroup_program(program) for program in programs.CGROUP_PROGRAMS}
+    names = [*tracepoints, *programs_of_cgroup]
+    send(
+        channel,
+        {
+            "bcc": module.version,
+            "missing": missing,
+            "attached": list(tracepoints),
+            "programs": names,
+            "maps": module.map_layouts(),
+        },
+        [
+            *(tracepoints[name][1] for name in tracepoints),
+            *(tracepoints[name][0] for name in tracepoints),
+            *programs_of_cgroup.values(),
+            *module.map_descriptors(),
+        ],
+    )
+    if channel.recv(len(GO)) != GO:
+        return
+    links = []
+    for program in programs.CGROUP_PROGRAMS:
+        try:
+            links.append(libbpf.create_link(programs_of_cgroup[program.name], cgroup, program.attach_type))
+        except OSError as error:
+            raise _refused_attachment(program.name, error) from error
+    from tracer.kernel import opensockets  # noqa: PLC0415 - pyroute2 is this child's alone
+
+    adopted = opensockets.adopt(module.map("processes"), module.map("connectors"))
+    send(channel, {"links": [program.name for program in programs.CGROUP_PROGRAMS], "adopted": adopted}, links)
+
+
+def _refused_attachment(name: str, error: OSError) -> ResolvtraceError:
+    if error.errno == errno.EPERM:
+        return ResolvtraceError(
+            f"the kernel refuses program {name} on the root cgroup (EPERM)",
+            "needs CAP_NET_ADMIN; or another program holds the root alone: see bpftool cgroup tree",
+        )
+    return ResolvtraceError(
+        f"cannot attach {name} to the root cgroup ({error.strerror})", "needs CONFIG_CGROUP_BPF, Linux 5.15 or later"
+    )
+
+
+class _Module:
+    """What BCC made of bpf/."""
+
+    def __init__(self, tracefs: Path, capacities: programs.Capacities) -> None:
+        # BCC takes these eight small files for the kernel's headers (bpf/include).
+        os.environ["BCC_KERNEL_SOURCE"] = str(programs.SOURCE)
+        try:
+            import bcc  # noqa: PLC0415 - this child's alone
+            from bcc.libbcc import lib  # noqa: PLC0415
+        except ImportError as error:
+            raise ResolvtraceError(
+                f"bcc cannot be imported ({error})", "install it: apt install python3-bpfcc"
+            ) from error
+        self._library = lib
+        self._bpf_class = bcc.BPF
+        self._tracefs = tracefs
+        self.version: str = bcc.__version__
+        bcc.BPF._trace_autoload = lambda _: None  # noqa: SLF001 - attaching is ours: in order, and some are optional
+        with _CapturedStderr() as compiler:
+            try:
+                self._bpf = bcc.BPF(text=programs.source_text(), cflags=[*capacities.macros(), *self._features()])
+            except Exception as error:
+                raise ResolvtraceError(
+                    f"the probes do not compile: {compiler.text()}", "report this, with what resolvtrace --version says"
+                ) from error
+        self._check_layouts()
+
+    def _features(self) -> list[str]:
+        flags = []
+        exit_format = self._tracefs / "events/sched/sched_process_exit/format"
+        if "group_dead" in exit_format.read_text():
+            flags.append("-DEXIT_TELLS_GROUP_DEAD")
+        flags += sorted({f"-D{point.macro}" for point in programs.TRACEPOINTS if point.macro and self._exists(point)})
+        library = ctypes.CDLL("libbpf.so.1")
+        tells = library.libbpf_probe_bpf_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, _GET_NETNS_COOKIE, None) == 1
+        # All programs or none: a nameserver must not appear twice, with its network namespace and without.
+        return [*flags, "-DNETNS_COOKIE(context)=" + ("bpf_get_netns_cookie(context)" if tells else "0")]
+
+    def _exists(self, point: programs.Tracepoint) -> bool:
+        return (self._tracefs / "events" / point.category / point.name).is_dir()
+
+    def _check_layouts(self) -> None:
+        described = {
+            "process": self._bpf["processes"].Leaf,
+            "query_key": self._bpf["asked0"].Key,
+            "queries": self._bpf["asked0"].Leaf,
+            "connector": self._bpf["connectors"].Leaf,
+        }
+        described["subject"] = {name: kind for name, kind, *_ in described["queries"]._fields_}["subject"]
+        for name, structure in described.items():
+            fields = tuple(field for field, *_ in structure._fields_ if not field.startswith(("unused", "__pad")))
+            size = records.SIZES.get(name, ctypes.sizeof(structure))
+            if fields != records.FIELDS[name] or ctypes.sizeof(structure) != size:
+                raise ResolvtraceError(
+                    f"bpf/records.h and tracer/kernel/records.py differ in {name}", "bring the two to the same fields"
+                )
+
+    def attach_tracepoints(self) -> tuple[dict[str, tuple[int, int]], dict[str, str]]:
+        """Attach what there is. Gives (program, attachment) by name, and why the others are missing."""
+        attached: dict[str, tuple[int, int]] = {}
+        missing: dict[str, str] = {}
+        for point in programs.TRACEPOINTS:
+            if not self._exists(point):
+                missing[point.name] = "this kernel has no such tracepoint"
+                continue
+            program = self._load(point.function, self._bpf_class.TRACEPOINT, -1)
+            descriptor = self._library.bpf_attach_tracepoint(program, point.category.encode(), point.name.encode())
+            if descriptor < 0:
+                missing[point.name] = os.strerror(ctypes.get_errno())
+            else:
+                attached[point.name] = (program, descriptor)
+        return attached, missing
+
+    def load_cgroup_program(self, program: programs.CgroupProgram) -> int:
+        """Load one, without attaching it."""
+        return self._load(program.function, program.program_type, program.attach_type)
+
+    def _load(self, function: str, program_type: int, attach_type: int) -> int:
+        with _CapturedStderr() as verifier:
+            try:
+                return int(self._bpf.load_func(function.encode(), program_type, None, attach_type).fd)
+            except Exception as error:
+                if "privileges" in str(error):
+                    raise ResolvtraceError(
+                        "the kernel refuses to load BPF programs (EPERM)",
+                        "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; "
+                        "kernel lockdown or a container's seccomp filter may forbid it too",
+                    ) from error
+                raise ResolvtraceError(
+                    f"the kernel refuses program {function}: {verifier.text()}", "report this, and the kernel's version"
+                ) from error
+
+    def map(self, name: str) -> libbpf.Map:
+        """Give one map."""
+        table = self._bpf[name]
+        return libbpf.Map(table.map_fd, ctypes.sizeof(table.Key), ctypes.sizeof(table.Leaf), table.max_entries)
+
+    def map_layouts(self) -> dict[str, tuple[int, int, int]]:
+        """Give sizes of key and value, and capacity, by name; the ring has neither."""
+        layouts = {}
+        for name in programs.MAPS:
+            if name == "records":
+                layouts[name] = (0, 0, 0)
+            else:
+                table = self.map(name)
+                layouts[name] = (table.key_bytes, table.value_bytes, table.capacity)
+        return layouts
+
+    def map_descriptors(self) -> list[int]:
+        """Give the descriptors, in the order of MAPS."""
+        return [int(self._library.bpf_table_fd(self._bpf.module, name.encode())) for name in programs.MAPS]
+
+
+class _CapturedStderr:
+    """Keeps what C libraries write to standard error, to be shown with our own message and not beside it."""
+
+    _SHOWN = 600
+
+    def __enter__(self) -> Self:
+        self._file = os.memfd_create("stderr")
+        sys.stderr.flush()
+        self._saved = os.dup(2)
+        os.dup2(self._file, 2)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._saved, 2)
+        os.close(self._saved)
+        os.close(self._file)
+
+    def text(self) -> str:
+        """Give the last of what was written."""
+        size = os.fstat(self._file).st_size
+        return os.pread(self._file, self._SHOWN, max(0, size - self._SHOWN)).decode(errors="replace").strip()

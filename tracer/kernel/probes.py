@@ -1,0 +1,190 @@
+"""The probes at work: what the daemon holds once the loader is gone.
+
+Queries are added up in the kernel, in one of two maps. Each tick turns to the other map, waits until every program
+that was under way is done, and takes the first one empty: what a tick costs depends on who asked in it, and on
+nothing else.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tracer.errors import ResolvtraceError
+from tracer.kernel import libbpf, loader, programs, records
+from tracer.snapshot import MapHealth, ProbeHealth
+
+_MAX_DESCRIPTORS = 250
+_SILENT = {"problem": "the loader died without a word", "remedy": "see the kernel's log: dmesg"}
+_MESSAGE_BYTES = 65536
+_MEMBARRIER = 324  # x86-64 and others differ: see _membarrier_number
+_MEMBARRIER_CMD_GLOBAL = 1
+
+
+def _membarrier_number() -> int:
+    return {"x86_64": _MEMBARRIER, "aarch64": 283}.get(os.uname().machine, 283)
+
+
+def wait_for_programs() -> None:
+    """Return when every BPF program that was running at the call has ended.
+
+    membarrier(2) with MEMBARRIER_CMD_GLOBAL waits for an RCU grace period (kernel/sched/membarrier.c), and programs
+    run inside RCU read-side sections. Where the kernel refuses it (nohz_full) the counts of a program that was under
+    way may come one tick later.
+    """
+    ctypes.CDLL(None).syscall(_membarrier_number(), _MEMBARRIER_CMD_GLOBAL, 0, 0)
+
+
+@dataclass
+class _Received:
+    message: dict[str, Any]
+    descriptors: list[int]
+
+
+class Probes:
+    """Loaded programs, their maps and their ring. Made by :func:`load`."""
+
+    def __init__(self, channel: socket.socket, child: int) -> None:
+        self._channel = channel
+        self._child = child
+
+    def wait_until_loaded(self) -> None:
+        """Take over what the loader has loaded: forks are followed from now on. Raises ResolvtraceError."""
+        received = self._receive()
+        message = received.message
+        self.bcc: str = message["bcc"]
+        self.missing: dict[str, str] = message["missing"]
+        self.attached: set[str] = set(message["attached"])
+        attachments = len(message["attached"])
+        handles = iter(received.descriptors)
+        self._attachments = [next(handles) for _ in range(attachments)]
+        self._programs = {name: next(handles) for name in message["programs"]}
+        maps = {name: libbpf.Map(next(handles), *layout) for name, layout in message["maps"].items()}
+        self._maps: dict[str, libbpf.Map] = maps
+        self.processes = maps["processes"]
+        self._tick = 0
+        self._draining: libbpf.Map = maps["asked1"]
+        self._ring: libbpf.RingBuffer | None = None
+        self.adopted = 0
+        self._queries_taken = 0
+        self._processes_counted = 0
+
+    def _receive(self) -> _Received:
+        data, descriptors, _flags, _address = socket.recv_fds(self._channel, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
+        message = json.loads(data) if data else _SILENT
+        if "problem" in message:
+            os.waitpid(self._child, 0)
+            raise ResolvtraceError(message["problem"], message["remedy"])
+        return _Received(message, list(descriptors))
+
+    def listen(self, receive: Callable[[records.Record], None]) -> int:
+        """Begin to take records; gives the descriptor that is readable when there are some."""
+        self._ring = libbpf.RingBuffer(
+            self._maps["records"].descriptor, lambda data: receive(records.parse_record(data))
+        )
+        return self._ring.epoll_descriptor
+
+    def consume(self) -> None:
+        """Hand over every record that is there."""
+        if self._ring:
+            self._ring.consume()
+
+    def start_counting(self) -> None:
+        """Attach the programs that count queries, and wait for the loader to end. Raises ResolvtraceError."""
+        self._channel.send(loader.GO)
+        received = self._receive()
+        self._attachments += received.descriptors
+        self.attached |= set(received.message["links"])
+        self.adopted = received.message["adopted"]
+        self._channel.close()
+        os.waitpid(self._child, 0)
+
+    def turn(self) -> None:
+        """Let the programs count in the other map from now on."""
+        self._draining = self._maps[f"asked{self._tick & 1}"]
+        self._tick += 1
+        self._maps["control"].put(bytes(4), self._tick.to_bytes(8, "little"))
+
+    def take_queries(self) -> Iterator[tuple[records.QueryKey, records.Queries]]:
+        """Take what was counted until the last :meth:`turn`; call :func:`wait_for_programs` in between."""
+        self._queries_taken = 0
+        for key, value in self._draining.drain():
+            self._queries_taken += 1
+            yield records.parse_query_key(key), records.parse_queries(value)
+
+    def process(self, pid: int) -> records.KernelProcess | None:
+        """Look a process up in the lineage."""
+        value = self.processes.get(pid.to_bytes(4, "little"))
+        return records.parse_process(value) if value else None
+
+    def all_processes(self) -> Iterator[tuple[int, records.KernelProcess]]:
+        """Give the whole lineage. Costs in proportion to the processes of the machine: for rare events."""
+        self._processes_counted = 0
+        for key, value in self.processes.items():
+            self._processes_counted += 1
+            yield int.from_bytes(key, "little"), records.parse_process(value)
+
+    def enter(self, pid: int, process: records.KernelProcess) -> None:
+        """Set a process's entry in the lineage."""
+        self.processes.put(pid.to_bytes(4, "little"), records.pack_process(process))
+
+    def image_path(self, image: int) -> str | None:
+        """Give the file that was executed, as it was named then; None where that is not kept any more."""
+        value = self._maps["images"].get(image.to_bytes(8, "little")) if image else None
+        return records.text(value) if value else None
+
+    def losses(self) -> dict[str, int]:
+        """Count what the programs could not record, by reason."""
+        counts = {}
+        for loss in records.Loss:
+            value = self._maps["losses"].get(int(loss).to_bytes(4, "little"))
+            counts[loss.name.lower()] = int.from_bytes(value or b"", "little")
+        return counts
+
+    def health(self) -> tuple[ProbeHealth, ...]:
+        """Tell which probes are attached."""
+        return tuple(
+            ProbeHealth(name, name in self.attached, name in programs.REQUIRED, *self._run_counts(name))
+            for name in programs.NAMES
+        )
+
+    def _run_counts(self, name: str) -> tuple[int | None, float | None]:
+        descriptor = self._programs.get(name)
+        return libbpf.run_counts(descriptor) if descriptor is not None else (None, None)
+
+    def map_health(self) -> tuple[MapHealth, ...]:
+        """Tell how full the maps are that can be full: the processes by walking the keys, the rest as last taken."""
+        return (
+            MapHealth("processes", self._processes_counted, self.processes.capacity),
+            MapHealth("queries", self._queries_taken, self._draining.capacity),
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether every required probe is attached."""
+        return self.attached >= programs.REQUIRED
+
+    def close(self) -> None:
+        """Detach everything."""
+        if self._ring:
+            self._ring.close()
+            self._ring = None
+        for descriptor in self._attachments:
+            os.close(descriptor)
+        self._attachments.clear()
+
+
+def load(capacities: programs.Capacities) -> Probes:
+    """Begin to load the programs in a child process. Call it before any thread is started."""
+    ours, childs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        loader.run(childs, capacities)
+    childs.close()
+    return Probes(ours, child)

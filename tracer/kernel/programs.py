@@ -1,0 +1,108 @@
+"""Which programs there are in bpf/, what each is attached to, and which the daemon cannot do without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2] / "bpf"
+# In this order: each builds on what stands before it.
+FILES = ("records.h", "maps.h", "lineage.c", "opens.c", "lookups.c", "queries.c")
+
+BPF_PROG_TYPE_CGROUP_SKB = 8
+BPF_PROG_TYPE_CGROUP_SOCK_ADDR = 18
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupProgram:
+    """A program on the root cgroup: enum bpf_prog_type and bpf_attach_type, linux/bpf.h."""
+
+    name: str
+    program_type: int
+    attach_type: int
+
+    @property
+    def function(self) -> str:
+        """Its name in bpf/queries.c."""
+        return f"on_{self.name}"
+
+
+CGROUP_PROGRAMS = (
+    CgroupProgram("connect4", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, 10),
+    CgroupProgram("connect6", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, 11),
+    CgroupProgram("sendmsg4", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, 14),
+    CgroupProgram("sendmsg6", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, 15),
+    CgroupProgram("egress", BPF_PROG_TYPE_CGROUP_SKB, 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracepoint:
+    """A program on a tracepoint. ``macro`` guards it where not every kernel or machine has that tracepoint."""
+
+    category: str
+    name: str
+    required: bool = False
+    macro: str | None = None
+
+    @property
+    def function(self) -> str:
+        """The name that BCC's TRACEPOINT_PROBE gives it."""
+        return f"tracepoint__{self.category}__{self.name}"
+
+
+TRACEPOINTS = (
+    Tracepoint("task", "task_newtask", required=True),
+    Tracepoint("sched", "sched_process_exec", required=True),
+    Tracepoint("sched", "sched_process_exit", required=True),
+    Tracepoint("syscalls", "sys_enter_openat", required=True),
+    Tracepoint("syscalls", "sys_exit_openat", required=True),
+    Tracepoint("syscalls", "sys_enter_open", macro="HAVE_SYS_OPEN"),
+    Tracepoint("syscalls", "sys_exit_open", macro="HAVE_SYS_OPEN"),
+    Tracepoint("syscalls", "sys_enter_openat2"),
+    Tracepoint("syscalls", "sys_exit_openat2"),
+    Tracepoint("syscalls", "sys_enter_newfstatat"),
+    Tracepoint("syscalls", "sys_enter_newstat", macro="HAVE_SYS_NEWSTAT"),
+    Tracepoint("syscalls", "sys_enter_connect"),
+    Tracepoint("syscalls", "sys_exit_connect"),
+    Tracepoint("syscalls", "sys_exit_chroot"),
+    Tracepoint("syscalls", "sys_exit_pivot_root"),
+    Tracepoint("syscalls", "sys_exit_setns"),
+    Tracepoint("syscalls", "sys_exit_unshare"),
+)
+
+NAMES = tuple(program.name for program in CGROUP_PROGRAMS) + tuple(point.name for point in TRACEPOINTS)
+REQUIRED = frozenset(
+    [program.name for program in CGROUP_PROGRAMS] + [point.name for point in TRACEPOINTS if point.required]
+)
+
+MAPS = ("control", "losses", "processes", "asked0", "asked1", "connectors", "images", "records")
+
+
+@dataclass(frozen=True, slots=True)
+class Capacities:
+    """Sizes of the maps, in entries; of the ring, in pages (a power of two)."""
+
+    processes: int = 32768
+    queries: int = 8192
+    connections: int = 4096
+    images: int = 2048
+    ring_pages: int = 128
+
+    def macros(self) -> list[str]:
+        """Give them as the compiler takes them."""
+        return [
+            f"-DMAX_PROCESSES={self.processes}",
+            f"-DMAX_QUERIES={self.queries}",
+            f"-DMAX_CONNECTIONS={self.connections}",
+            f"-DMAX_IMAGES={self.images}",
+            f"-DRING_PAGES={self.ring_pages}",
+        ]
+
+
+def source_text() -> str:
+    """Join the files into the one text that BCC compiles; messages still name the file and its line.
+
+    BCC rewrites map operations only in the text that it is given, so the files cannot include each other.
+    """
+    return "".join(f'#line 1 "bpf/{name}"\n{(SOURCE / name).read_text()}\n' for name in FILES)

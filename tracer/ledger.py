@@ -1,0 +1,223 @@
+"""The ledger: what every tracked process did, from the kernel side's records and counts.
+
+It keeps the books and asks the verdict; it decides nothing itself. Three things come in: records as they happen, the
+queries of a tick, and views that changed. What goes out is the set of processes, each with its pairs' states.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from tracer import verdict
+from tracer.addresses import canonical
+from tracer.clock import Clock
+from tracer.departed import Departed
+from tracer.kernel.records import Flag, KernelProcess, Queries, QueryKey, Record, RecordKind, text
+from tracer.lineage import Lineage
+from tracer.population import Population, Registry
+from tracer.process import Pair, PairKey, Process, ProcessId, Use
+from tracer.snapshot import State, Transport
+from tracer.verdict import Burst, Outlook, Thresholds
+from tracer.views import RESOLV_CONF, View
+
+_TRANSPORTS = {1: Transport.UDP, 2: Transport.TCP, 3: Transport.TLS}
+_MOST_PAIRS = 256
+
+
+class Surroundings(Registry, Protocol):
+    """What the ledger asks of the machine besides."""
+
+    def is_view_file(self, pid: int, path: str) -> bool:
+        """Whether a path leads a living process to the file of its view."""
+
+    def look_at(self, view: View) -> bool:
+        """Look at a view's file now; True where it changed."""
+
+    def upstreams(self, process: Process) -> View | bool:
+        """Tell whether a process asks on behalf of others: False, the file it takes its upstreams from, or True."""
+
+    def interface(self, pid: int, index: int) -> str:
+        """Name a network interface of a process's network namespace."""
+
+
+class Ledger:
+    """Every tracked process, and those that share state with one."""
+
+    def __init__(
+        self, lineage: Lineage, surroundings: Surroundings, clock: Clock, thresholds: Thresholds, host: View
+    ) -> None:
+        self._population = Population(lineage, surroundings)
+        self._surroundings = surroundings
+        self._clock = clock
+        self.thresholds = thresholds
+        self.host = host
+        self.departed = Departed()
+        self.queries_total: Counter[tuple[State, Transport]] = Counter()
+        self.lost: Counter[str] = Counter()
+        self.unsaved = False
+        """Whether something happened that must not be forgotten: a flag or a generation."""
+
+    @property
+    def processes(self) -> dict[ProcessId, Process]:
+        """Every process that is kept."""
+        return self._population.processes
+
+    def keep(self, pid: int, entry: KernelProcess) -> Process:
+        """Begin to keep a living process."""
+        return self._population.keep(pid, entry)
+
+    # Records, as they happen.
+
+    def record(self, record: Record) -> None:
+        """Take one ring buffer record in."""
+        process = self._population.find(record.subject)
+        process.flags = record.subject.flags
+        if record.kind == RecordKind.READ:
+            self._read(process, record)
+        elif record.kind == RecordKind.TRIED:
+            if record.subject.flags & (Flag.ANSWERED << record.service):
+                process.answered = record.time
+        elif record.kind == RecordKind.EXECED or record.result:
+            self._population.end(process, record.time)
+        else:
+            self._population.perhaps_end(process)
+
+    def _read(self, process: Process, record: Record) -> None:
+        path = text(record.path)
+        if posixpath.basename(path) != "resolv.conf":
+            return
+        if path != RESOLV_CONF and not self._surroundings.is_view_file(process.pid, path):
+            process.other_files.add(path)
+            return
+        process.reads.append(record.time)
+        view = self._surroundings.view(process.pid, record.subject.root, record.subject.parent_tgid)
+        if view is None:
+            self.lost["view_unreadable"] += 1
+            return
+        process.view = process.read_view = view
+        if self._surroundings.look_at(view):
+            self.view_changed(view)
+
+    # Queries, once a tick.
+
+    def tick(self, queries: Iterable[tuple[QueryKey, Queries]]) -> None:
+        """Take a tick's queries in, settle what they change, and part with the processes that ended before it."""
+        ended = self._population.take_ended()
+        touched: set[Process] = set()
+        counted: list[tuple[Pair, Transport, int]] = []
+        for key, value in queries:
+            if key.tgid == 0:
+                self.lost["unattributed"] += value.number
+                continue
+            if value.number <= 0:
+                continue
+            process = self._population.find(value.subject)
+            process.flags |= value.subject.flags
+            process.checked = max(process.checked, value.subject.checked)
+            burst = Burst(value.number, value.first, value.last, value.previous, value.handshakes)
+            address = PairKey(self._address(key), key.netns)
+            transport = _TRANSPORTS[key.transport]
+            counted.append((self._take_in(process, address, key.port, transport, burst), transport, value.number))
+            touched.add(process)
+            if process.is_worker and process.state == key.state:
+                self._take_in(process.owner, address, key.port, transport, burst, by_worker=True)
+                touched.add(process.owner)
+        touched.update(self._in_grace())
+        for process in touched:
+            self.settle(process)
+        for pair, transport, count in counted:
+            self.queries_total[pair.state, transport] += count
+        self._part_with(ended)
+        self._population.sweep(self._clock.boot())
+
+    def _address(self, key: QueryKey) -> str:
+        scope = self._surroundings.interface(key.tgid, key.scope) if key.scope else None
+        return canonical(key.address, scope)
+
+    def _take_in(
+        self, process: Process, key: PairKey, port: int, transport: Transport, burst: Burst, *, by_worker: bool = False
+    ) -> Pair:
+        pair = process.pairs.setdefault(key, Pair())
+        removal = verdict.removal_for(key.address, self.outlook(process))
+        pair.evidence = verdict.take_in(pair.evidence, burst, removal, self.thresholds)
+        use = pair.uses.setdefault((port, transport), Use())
+        use.take_in(burst, removal.noticed if removal else None, by_worker=by_worker)
+        if len(process.pairs) > _MOST_PAIRS:
+            self._drop_oldest_unlisted(process)
+        return pair
+
+    def _drop_oldest_unlisted(self, process: Process) -> None:
+        """Keep what was never listed for the latest nameservers only: a full resolver asks half the world."""
+        unlisted = [key for key, pair in process.pairs.items() if pair.state is State.UNLISTED]
+        for key in sorted(unlisted, key=lambda key: process.pairs[key].evidence.last or 0)[: _MOST_PAIRS // 4]:
+            self.departed.add(process, key, process.pairs.pop(key))
+
+    def _in_grace(self) -> Iterator[Process]:
+        # The one state that time alone ends.
+        return (
+            process
+            for process in self.processes.values()
+            if any(pair.state is State.GRACE for pair in process.pairs.values())
+        )
+
+    def outlook(self, process: Process) -> Outlook:
+        """Tell by which histories a process is judged."""
+        own = process.view
+        return Outlook(
+            own.history if own else None,
+            self.host.history if own is not None and own is not self.host else None,
+            bool(process.forwarder),
+        )
+
+    def _part_with(self, ended: list[Process]) -> None:
+        for heir in self._population.inherit(ended):
+            self.unsaved = True
+            self.settle(heir)
+        for process in ended:
+            self.unsaved |= process.flagged is not None
+            for key, pair in process.pairs.items():
+                self.departed.add(process, key, pair)
+            self._population.part_with(process)
+
+    def settle(self, process: Process) -> None:
+        """Bring the states of a process's pairs up to date."""
+        if process.forwarder is None and process.pairs:
+            self._see_whether_forwarder(process)
+        now = self._clock.boot()
+        outlook, conduct = self.outlook(process), process.conduct()
+        for key, pair in process.pairs.items():
+            before = pair.evidence.flagged
+            pair.evidence = verdict.settle(pair.evidence, key.address, outlook, conduct, self.thresholds, now)
+            if before is None and pair.evidence.flagged is not None and self._turns_out_forwarder(process):
+                self.settle(process)
+                return
+            pair.state = verdict.judge(pair.evidence, key.address, outlook, conduct, self.thresholds, now)
+            for use in pair.uses.values():
+                use.align(pair.evidence.removal)
+            self.unsaved |= before != pair.evidence.flagged
+
+    def _turns_out_forwarder(self, process: Process) -> bool:
+        """Before a flag goes up, look again: it may have begun to serve since."""
+        before = process.view
+        return self._see_whether_forwarder(process) or process.view is not before
+
+    def _see_whether_forwarder(self, process: Process) -> bool:
+        upstreams = self._surroundings.upstreams(process)
+        process.forwarder = upstreams is True
+        if isinstance(upstreams, View):
+            process.view = process.read_view = upstreams
+        return process.forwarder
+
+    def views_in_use(self) -> set[str]:
+        """Tell which views processes are judged by."""
+        return {process.view.id for process in self.processes.values() if process.view is not None}
+
+    def view_changed(self, view: View) -> None:
+        """Judge anew whoever the change concerns."""
+        self.unsaved = True
+        for process in self.processes.values():
+            if process.view is view or view is self.host:
+                self.settle(process)

@@ -1,0 +1,140 @@
+"""The machine as the ledger asks for it: /proc, the views and the lineage put together."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from tracer import rootfs
+from tracer.cgroups import CgroupPaths
+from tracer.clock import Clock
+from tracer.forwarders import Forwarders
+from tracer.generations import SECOND
+from tracer.kernel.probes import Probes
+from tracer.kernel.records import Subject, text
+from tracer.lineage import Lineage
+from tracer.process import Process
+from tracer.procfs import Identity, Procfs, unit_and_container_of_path
+from tracer.views import View, ViewTable
+
+_KEPT = 1024
+_UNKNOWN = "?"
+
+
+class _Seen(NamedTuple):
+    view: View | None
+    at: int
+
+
+class Machine:
+    """See :class:`tracer.ledger.Surroundings`."""
+
+    def __init__(
+        self, procfs: Procfs, lineage: Lineage, views: ViewTable, probes: Probes, cgroups: CgroupPaths, clock: Clock
+    ) -> None:
+        self._procfs = procfs
+        self._lineage = lineage
+        self._views = views
+        self._probes = probes
+        self._cgroups = cgroups
+        self._clock = clock
+        self._forwarders = Forwarders(procfs.root, views.see)
+        self._seen: OrderedDict[tuple[int, int], _Seen] = OrderedDict()
+        self._walked = 0
+
+    def identify(self, subject: Subject) -> Identity:
+        """Ask /proc where it is still the same process, and what the kernel side noted where it is gone."""
+        found = self._procfs.identity(subject.tgid) if self._is_same(subject) else Identity()
+        if not self._is_same(subject):  # gone, or another program, while it was read
+            found = Identity()
+        unit, container = found.unit, found.container
+        if found.comm is None and subject.cgroup:
+            unit, container = unit_and_container_of_path(self._cgroups.path(subject.cgroup) or "/")
+        return Identity(
+            found.comm if found.comm is not None else text(subject.comm) or _UNKNOWN,
+            found.exe or self._probes.image_path(subject.image),
+            found.uid if found.uid is not None else subject.uid,
+            unit,
+            container,
+            found.start,
+            found.image,
+        )
+
+    def _is_same(self, subject: Subject) -> bool:
+        entry = self._lineage.process(subject.tgid)
+        if entry is None or entry.execs != subject.execs:
+            return False
+        return not subject.birth or entry.birth == subject.birth
+
+    def view(self, pid: int, root: int, parent: int) -> View | None:
+        """Look through the process's root directory, or through another's that is the same."""
+        now = self._clock.boot()
+        seen = self._seen.get((pid, root))
+        if seen and now - seen.at < SECOND:
+            return seen.view
+        view = (
+            self._see(pid, root) or self._views.of_root(root) or self._see(parent, root) or self._see_through_any(root)
+        )
+        self._seen[pid, root] = _Seen(view, now)
+        self._seen.move_to_end((pid, root))
+        if len(self._seen) > _KEPT:
+            self._seen.popitem(last=False)
+        return view
+
+    def _see_through_any(self, root: int) -> View | None:
+        """Look for any living process with that root: a daemon's first process is gone, its child has it too.
+
+        Walks the whole lineage, so not more than a few times a second.
+        """
+        now = self._clock.boot()
+        if now - self._walked < SECOND // 5:
+            return None
+        self._walked = now
+        for pid, entry in self._probes.all_processes():
+            if entry.root == root and (view := self._views.see(pid)) is not None:
+                return view
+        return None
+
+    def _see(self, pid: int, root: int) -> View | None:
+        if root and self._lineage.root_number(pid) != root:
+            return None
+        return self._views.see(pid)
+
+    def is_view_file(self, pid: int, path: str) -> bool:
+        """Compare the two files as the process sees them."""
+        with suppress(OSError), rootfs.root_of(self._procfs.root, pid) as root:
+            return rootfs.is_same_file(root, path)
+        return False
+
+    def look_at(self, view: View) -> bool:
+        """Look at the view's file now."""
+        return self._views.look_at(view)
+
+    def is_alive(self, pid: int) -> bool:
+        """Ask /proc."""
+        return self._procfs.is_alive(pid)
+
+    def upstreams(self, process: Process) -> View | bool:
+        """See :mod:`tracer.forwarders`."""
+        return self._forwarders.upstreams(process)
+
+    def interface(self, pid: int, index: int) -> str:
+        """Find the name beside the number in /proc/PID/net/if_inet6 (proc(5)): link-local means that it has IPv6."""
+        with suppress(OSError):
+            for line in Path(f"{self._procfs.root}/{pid}/net/if_inet6").read_text().splitlines():
+                fields = line.split()
+                if int(fields[1], 16) == index:
+                    return fields[5]
+        return str(index)
+
+
+def cgroup_root() -> str:
+    """Give the directory of the unified cgroup tree; `/` where there is none to be seen."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        if after.startswith("cgroup2 "):
+            return os.fsdecode(before.split()[4])
+    return "/nonexistent"

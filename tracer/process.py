@@ -1,0 +1,174 @@
+"""What the ledger keeps of one process. Times are nanoseconds of CLOCK_BOOTTIME."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from tracer.kernel.records import Flag, Service
+from tracer.procfs import Identity
+from tracer.snapshot import LookupPath, State, Transport
+from tracer.verdict import Burst, Conduct, Evidence
+from tracer.views import View
+
+_KEPT_READS = 8
+
+
+class ProcessId(NamedTuple):
+    """A process from one exec to the next: pids are reused, and exec ends what the old image did."""
+
+    pid: int
+    birth: int
+    execs: int
+
+
+class PairKey(NamedTuple):
+    """A nameserver: its canonical address, in one network namespace (by its cookie)."""
+
+    address: str
+    netns: int
+
+
+@dataclass(slots=True)
+class Use:
+    """How much one pair carries over one port and transport."""
+
+    queries: int = 0
+    worker_queries: int = 0
+    since_removed: int = 0
+    removal: int | None = None
+    first: int | None = None
+    last: int | None = None
+
+    def take_in(self, burst: Burst, removal: int | None, *, by_worker: bool) -> None:
+        """Add a burst; ``removal`` as in :class:`tracer.verdict.Evidence`."""
+        if by_worker:
+            self.worker_queries += burst.count
+        else:
+            self.queries += burst.count
+        self.first = burst.first if self.first is None else min(self.first, burst.first)
+        self.last = burst.last if self.last is None else max(self.last, burst.last)
+        self.align(removal)
+        if removal is not None:
+            self.since_removed += burst.sent_after(removal)
+
+    def align(self, removal: int | None) -> None:
+        """Begin to count anew where another removal is in force."""
+        if self.removal != removal:
+            self.removal, self.since_removed = removal, 0
+
+
+@dataclass(slots=True)
+class Pair:
+    """What one process has to do with one nameserver."""
+
+    evidence: Evidence = field(default_factory=Evidence)
+    uses: dict[tuple[int, Transport], Use] = field(default_factory=dict)
+    state: State = State.UNLISTED
+
+    def copy_for_heir(self) -> Pair:
+        """Give a copy that goes on by itself."""
+        return Pair(self.evidence, {key: replace(use) for key, use in self.uses.items()}, self.state)
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """One process and its resolver state.
+
+    ``owner`` is itself, or the process whose resolver state it uses. ``root`` and ``state`` are the kernel side's
+    numbers. ``view`` is the one it last read or, where it read none, has.
+    """
+
+    id: ProcessId
+    identity: Identity
+    state: int
+    root: int
+    view: View | None
+    flags: int = 0
+    owner: Process = field(init=False)
+    workers: set[Process] = field(default_factory=set)
+    workers_seen: int = 0
+    reads: deque[int] = field(default_factory=lambda: deque(maxlen=_KEPT_READS))
+    read_view: View | None = None
+    checked: int = 0
+    answered: int = 0
+    pairs: dict[PairKey, Pair] = field(default_factory=dict)
+    other_files: set[str] = field(default_factory=set)
+    forwarder: bool | None = None
+    ended: int | None = None
+    recovered: bool = False
+
+    def __post_init__(self) -> None:
+        self.owner = self
+
+    @property
+    def pid(self) -> int:
+        """Its process id in the initial pid namespace."""
+        return self.id.pid
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether a living owner stands for it."""
+        return self.owner is not self
+
+    @property
+    def last_read(self) -> int | None:
+        """When it last read its view's file, or looked whether it had changed."""
+        times = [*self.reads, *([self.checked] if self.checked else [])]
+        return max(times, default=None)
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether it has queried, or tried a lookup socket and read resolv.conf."""
+        return bool(self.pairs) or (self._tried and bool(self.reads))
+
+    @property
+    def _tried(self) -> bool:
+        return any(self.flags & (flag << service) for flag in (Flag.ANSWERED, Flag.REFUSED) for service in Service)
+
+    @property
+    def worst(self) -> State:
+        """Its state: the worst of its pairs; ``current`` where it has none."""
+        order = list(State)
+        return min((pair.state for pair in self.pairs.values()), key=order.index, default=State.CURRENT)
+
+    @property
+    def flagged(self) -> int | None:
+        """When its oldest standing flag was raised."""
+        times = [
+            pair.evidence.flagged
+            for pair in self.pairs.values()
+            if pair.state is State.STALE and pair.evidence.flagged is not None
+        ]
+        return min(times, default=None)
+
+    def conduct(self) -> Conduct:
+        """Tell what it did, as far as that clears a flag."""
+        current = [
+            pair.evidence.last
+            for key, pair in self.pairs.items()
+            if pair.evidence.last is not None and self.view is not None and self.view.history.lists(key.address)
+        ]
+        last_current = max(current, default=None)
+        followed = None
+        if last_current is not None:
+            followed = max((read for read in self.reads if read < last_current), default=None)
+        return Conduct(self.id.birth or None, followed, last_current)
+
+    @property
+    def lookup_path(self) -> LookupPath:
+        """How it looks names up, by what was seen of the lookup sockets and of its own queries."""
+        asks = any(
+            pair.evidence.last is not None and pair.evidence.last > self.answered for pair in self.pairs.values()
+        )
+        for service, path in (
+            (Service.NSCD, LookupPath.NSCD),
+            (Service.RESOLVED, LookupPath.RESOLVED),
+            (Service.SSSD, LookupPath.SSSD),
+        ):
+            if self.flags & (Flag.ANSWERED << service):
+                return LookupPath.MIXED if asks else path
+        if self.flags & Flag.ASKED_ALONE:
+            return LookupPath.NSS
+        return LookupPath.DIRECT if asks else LookupPath.UNKNOWN

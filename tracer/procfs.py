@@ -1,0 +1,185 @@
+"""What /proc tells of a process (proc(5)): read once, when it is first seen, and never trusted to be there.
+
+The root of /proc is an argument, so that tests give a tree of files. A process that is gone while it is read is no
+error: what could be read is kept, the rest is None.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_CONTAINER = re.compile(r"(?:^|[-/:])([0-9a-f]{64})(?:\.scope)?(?:/|$)")
+_UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount|swap))(?=/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """/proc/PID/stat, as far as it is needed. ``start`` in nanoseconds of CLOCK_BOOTTIME, to the clock tick."""
+
+    pid: int
+    comm: str
+    state: str
+    parent: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a process is to an administrator."""
+
+    comm: str | None = None
+    exe: str | None = None
+    uid: int | None = None
+    unit: str | None = None
+    container: str | None = None
+    start: int | None = None
+    """When it was forked, to the clock tick, in nanoseconds of CLOCK_BOOTTIME."""
+    image: bytes | None = None
+    """See :class:`Running`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that ran before the probes did."""
+
+    pid: int
+    parent: int
+    start: int
+    root: tuple[int, int, int] | None
+    """Mount namespace, device and inode of its root directory: processes alike in these share a view."""
+    image: bytes | None
+    """Digest of its auxiliary vector: the same in parent and child as long as neither called exec."""
+
+
+class Procfs:
+    """One /proc."""
+
+    def __init__(self, root: str = "/proc") -> None:
+        self.root = root
+
+    def _path(self, pid: int, name: str) -> str:
+        return f"{self.root}/{pid}/{name}"
+
+    def _read(self, pid: int, name: str) -> bytes | None:
+        try:
+            return Path(self._path(pid, name)).read_bytes()
+        except OSError:
+            return None
+
+    def pids(self) -> Iterator[int]:
+        """Give every process there is now."""
+        with os.scandir(self.root) as entries:
+            yield from (int(entry.name) for entry in entries if entry.name.isdigit())
+
+    def stat(self, pid: int) -> Stat | None:
+        """Read /proc/PID/stat; None where the process is gone."""
+        data = self._read(pid, "stat")
+        if not data:
+            return None
+        # comm stands in parentheses and may hold any byte, parentheses too.
+        head, _, tail = data.decode("utf-8", "surrogateescape").rpartition(")")
+        fields = tail.split()
+        return Stat(pid, head.partition("(")[2], fields[0], int(fields[1]), int(fields[19]) * _TICK_NS)
+
+    def is_alive(self, pid: int) -> bool:
+        """Whether any thread of it runs: the first may have ended before the others."""
+        stat = self.stat(pid)
+        if stat is None:
+            return False
+        if stat.state not in "ZX":
+            return True
+        with suppress(OSError):
+            return len(os.listdir(self._path(pid, "task"))) > 1
+        return False
+
+    def image(self, pid: int) -> bytes | None:
+        """Digest /proc/PID/auxv: new at each exec, since the kernel draws its addresses and random bytes anew."""
+        data = self._read(pid, "auxv")
+        return hashlib.blake2b(data, digest_size=8).digest() if data else None
+
+    def namespace(self, pid: int, kind: str) -> int | None:
+        """Give the inode of one of its namespaces (namespaces(7))."""
+        try:
+            return os.stat(self._path(pid, f"ns/{kind}")).st_ino
+        except OSError:
+            return None
+
+    def root_identity(self, pid: int) -> tuple[int, int, int] | None:
+        """Tell its mount namespace and root directory."""
+        namespace = self.namespace(pid, "mnt")
+        try:
+            status = os.stat(self._path(pid, "root"))
+        except OSError:
+            return None
+        return (namespace, status.st_dev, status.st_ino) if namespace else None
+
+    def running(self, pid: int) -> Running | None:
+        """Take in a process that ran before; None where it is gone."""
+        stat = self.stat(pid)
+        if stat is None:
+            return None
+        return Running(pid, stat.parent, stat.start, self.root_identity(pid), self.image(pid))
+
+    def exe(self, pid: int) -> str | None:
+        """Give the program that it runs, as seen in its own mount namespace."""
+        try:
+            return os.readlink(self._path(pid, "exe"))
+        except OSError:
+            return None
+
+    def identity(self, pid: int) -> Identity:
+        """Read who it is."""
+        comm = self._read(pid, "comm")
+        groups = self._read(pid, "cgroup")
+        unit, container = unit_and_container((groups or b"").decode(errors="replace"))
+        return Identity(
+            comm.rstrip(b"\n").decode("utf-8", "surrogateescape") if comm is not None else None,
+            self.exe(pid),
+            self._uid(pid),
+            unit,
+            container,
+            stat.start if (stat := self.stat(pid)) else None,
+            self.image(pid),
+        )
+
+    def _uid(self, pid: int) -> int | None:
+        for line in (self._read(pid, "status") or b"").splitlines():
+            if line.startswith(b"Uid:"):
+                return int(line.split()[2])  # the effective one
+        return None
+
+    def boot_id(self) -> str:
+        """Give the identity of this boot: times and pids mean nothing beyond it."""
+        return (Path(self.root) / "sys/kernel/random/boot_id").read_text().strip()
+
+
+def unit_and_container(groups: str) -> tuple[str | None, str | None]:
+    """Find systemd unit and container in the text of /proc/PID/cgroup (cgroups(7)).
+
+    On a hybrid host the unit stands in systemd's own hierarchy, and the unified one says `/`.
+    """
+    paths = {}
+    for line in groups.splitlines():
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        paths[controllers] = path
+    unified = paths.get("", "/")
+    return unit_and_container_of_path(unified if unified != "/" else paths.get("name=systemd", "/"))
+
+
+def unit_and_container_of_path(path: str) -> tuple[str | None, str | None]:
+    """Find systemd unit and container in the path of a cgroup.
+
+    The innermost unit counts, so that a user's service is not called user@1000.service. A container is a component of
+    64 hexadecimal digits, which Docker, containerd, CRI-O and Podman all use.
+    """
+    containers = _CONTAINER.findall(path)
+    container = containers[-1] if containers else None
+    units = [unit for unit in _UNIT.findall(path) if not (container and container in unit)]
+    return (units[-1] if units else None), container

@@ -1,0 +1,182 @@
+"""Reading a file below a process's root directory, on the terms of whoever does not trust that process.
+
+A container may put anything at etc/resolv.conf: a FIFO, a device, a link out of its root, a hundred megabytes.
+The path is resolved inside the root (openat2(2), RESOLVE_IN_ROOT), without magic links; nothing but a regular file is
+ever opened for reading, and no more than the lines that matter are kept.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+_SYS_OPENAT2 = 437
+_RESOLVE_NO_XDEV = 0x01
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_IN_ROOT = 0x10
+
+MOST_BYTES = 128 << 20
+_CHUNK = 1 << 20
+_LONGEST_LINE = 4096
+_KEYWORDS = (b"nameserver", b"options", b"search", b"domain")
+_KEPT_LINES = 1024
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def _openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
+    how = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
+    library = ctypes.CDLL(None, use_errno=True)
+    descriptor = library.syscall(_SYS_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))
+    if descriptor < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path.decode())
+    return int(descriptor)
+
+
+class Identity(NamedTuple):
+    """A file or directory, for as long as it exists."""
+
+    device: int
+    inode: int
+
+
+class Signature(NamedTuple):
+    """What changes when a file is changed in any way."""
+
+    identity: Identity
+    bytes: int
+    modified: int
+    changed: int
+    regular: bool
+
+
+class Place(NamedTuple):
+    """Where a process finds resolv.conf: the directory, and the file itself where it is a mount of its own.
+
+    ``file`` is what the path leads to now, None where it leads nowhere.
+    """
+
+    directory: Identity
+    mounted: Identity | None
+    file: Identity | None
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return Identity(status.st_dev, status.st_ino)
+
+
+@contextmanager
+def _opened(directory: int, path: str, flags: int, resolve: int) -> Iterator[int]:
+    descriptor = _openat2(directory, os.fsencode(path.lstrip("/")), flags, resolve)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def root_of(proc: str, pid: int) -> Iterator[int]:
+    """Open a process's root directory. Raises OSError where the process is gone or may not be looked at."""
+    descriptor = os.open(f"{proc}/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def signature(root: int, path: str) -> Signature | None:
+    """Look at a file without opening it; None where there is none (or a loop of links, or no way to it)."""
+    try:
+        with _opened(root, path, os.O_PATH, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as descriptor:
+            status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return Signature(
+        _identity(status), status.st_size, status.st_mtime_ns, status.st_ctime_ns, stat.S_ISREG(status.st_mode)
+    )
+
+
+def place(root: int, path: str) -> Place:
+    """Tell where a file is. Raises OSError where there is not even its directory."""
+    parent, _, name = path.rpartition("/")
+    file = signature(root, path)
+    resolve = _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS
+    with _opened(root, parent or ".", os.O_PATH | os.O_DIRECTORY, resolve) as directory:
+        mounted = None
+        try:
+            with _opened(directory, name, os.O_PATH | os.O_NOFOLLOW, _RESOLVE_NO_XDEV):
+                pass
+        except OSError:
+            with _ignored(), _opened(directory, name, os.O_PATH | os.O_NOFOLLOW, 0) as covered:
+                mounted = _identity(os.fstat(covered))
+        return Place(_identity(os.fstat(directory)), mounted, file.identity if file else None)
+
+
+@contextmanager
+def _ignored() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        return
+
+
+def read_lines_that_matter(root: int, path: str) -> bytes:
+    """Give the lines of a regular file that a resolver could take something from, each cut at 4 KiB.
+
+    A file is read to its end, as glibc does, up to 128 MiB. Anything but a readable regular file gives nothing, which
+    is what glibc makes of it (resolv/res_init.c).
+    """
+    try:
+        with _opened(root, path, os.O_PATH, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as found:
+            if not stat.S_ISREG(os.fstat(found).st_mode):
+                return b""
+            descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        try:
+            return b"\n".join(_lines_that_matter(file.fileno()))
+        except OSError:
+            return b""
+
+
+def _lines_that_matter(descriptor: int) -> list[bytes]:
+    kept: list[bytes] = []
+    unfinished = b""
+    for _ in range(MOST_BYTES // _CHUNK):
+        chunk = os.read(descriptor, _CHUNK)
+        whole, newline, unfinished = (unfinished + chunk if chunk else unfinished + b"\n").rpartition(b"\n")
+        if newline:
+            kept += _lines_with_keywords(whole)
+        # Of a line without end only the beginning can matter.
+        unfinished = unfinished[:_LONGEST_LINE]
+        if not chunk or len(kept) > _KEPT_LINES:
+            break
+    return kept[:_KEPT_LINES]
+
+
+def _lines_with_keywords(text: bytes) -> list[bytes]:
+    """Find the keywords, not the lines: a hundred megabytes of comments are then read at the speed of memory."""
+    lines: dict[int, bytes] = {}
+    for keyword in _KEYWORDS:
+        at = text.find(keyword)
+        while at >= 0 and len(lines) <= _KEPT_LINES:
+            begin = text.rfind(b"\n", 0, at) + 1
+            end = text.find(b"\n", at)
+            end = len(text) if end < 0 else end
+            lines[begin] = text[begin : min(end, begin + _LONGEST_LINE)]
+            at = text.find(keyword, end)
+    return [line for _, line in sorted(lines.items())]
+
+
+def is_same_file(root: int, path: str, other: str = "/etc/resolv.conf") -> bool:
+    """Whether two paths lead to one file."""
+    one, two = signature(root, path), signature(root, other)
+    return one is not None and two is not None and one.identity == two.identity

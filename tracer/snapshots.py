@@ -1,0 +1,148 @@
+"""From the ledger to the one snapshot of a tick. Only processes that changed are written anew."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+from tracer.advice import reason_and_advice
+from tracer.clock import Clock
+from tracer.kernel.probes import Probes
+from tracer.ledger import Ledger
+from tracer.process import Process
+from tracer.snapshot import (
+    GenerationView,
+    LastRead,
+    NameserverUse,
+    ProcessSnapshot,
+    Snapshot,
+    ViewSnapshot,
+)
+from tracer.version import VERSION
+from tracer.views import HOST, View, ViewTable
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """Makes boot times into wall-clock times."""
+
+    offset: int
+
+    def __call__(self, boot: int) -> int:
+        """Nanoseconds since the Unix epoch."""
+        return boot + self.offset
+
+    def maybe(self, boot: int | None) -> int | None:
+        """Keep what is not known not known."""
+        return None if boot is None else boot + self.offset
+
+
+class Snapshots:
+    """Makes snapshots."""
+
+    def __init__(self, ledger: Ledger, views: ViewTable, probes: Probes, clock: Clock) -> None:
+        self._ledger = ledger
+        self._views = views
+        self._probes = probes
+        self._clock = clock
+        self._kernel = platform.release()
+        self._watching_since = clock.boot()
+
+    def make(self) -> Snapshot:
+        """Write down what is true now."""
+        now = self._clock.boot()
+        wall = Wall(self._clock.wall() - now)
+        ledger = self._ledger
+        tracked = [process for process in ledger.processes.values() if process.is_tracked and process.ended is None]
+        views = {id(process.view): process.view for process in tracked if process.view is not None}
+        shown = {id(ledger.host): ledger.host, **views}
+        changes = {HOST: ledger.host.changes, "~other": 0}
+        for view in self._views.views.values():
+            changes["~other"] += view.changes if view is not ledger.host else 0
+        return Snapshot(
+            time=wall(now),
+            version=VERSION,
+            bcc=self._probes.bcc,
+            kernel=self._kernel,
+            views=tuple(view_snapshot(view, wall) for view in shown.values()),
+            processes=tuple(process_snapshot(process, ledger, wall) for process in tracked),
+            watching_since=wall(self._watching_since),
+            queries_total=dict(ledger.queries_total),
+            changes_total=changes,
+            lost={**self._probes.losses(), **ledger.lost},
+            probes=self._probes.health(),
+            maps=self._probes.map_health(),
+            ready=self._probes.ready,
+        )
+
+
+def view_snapshot(view: View, wall: Wall) -> ViewSnapshot:
+    """Write down one view."""
+    generations = view.history.generations
+    ends = [*(one.began for one in generations[1:]), None]
+    current = view.history.current
+    return ViewSnapshot(
+        id=view.id,
+        mount_ns=view.mount_ns,
+        path=view.path,
+        generation=current.number,
+        nameservers=current.conf.nameservers,
+        also_listed=current.conf.also_listed,
+        implicit=current.conf.implicit,
+        changed_at=wall(current.began),
+        history=tuple(
+            GenerationView(one.number, one.conf.nameservers, wall(one.began), wall.maybe(end))
+            for one, end in zip(generations, ends, strict=True)
+        ),
+    )
+
+
+def process_snapshot(process: Process, ledger: Ledger, wall: Wall) -> ProcessSnapshot:
+    """Write down one process."""
+    identity = process.identity
+    reason, advice = reason_and_advice(process, ledger.host.history)
+    return ProcessSnapshot(
+        pid=process.pid,
+        started_at=wall.maybe(process.id.birth or None),
+        comm=identity.comm or "?",
+        exe=identity.exe,
+        uid=identity.uid,
+        unit=identity.unit,
+        container=identity.container,
+        view=process.view.id if process.view else None,
+        owner=process.owner.pid,
+        worker=process.is_worker,
+        workers=process.workers_seen,
+        lookup_path=process.lookup_path,
+        last_read=_last_read(process, wall),
+        state=process.worst,
+        stale_since=wall.maybe(process.flagged),
+        nameservers=tuple(_uses(process, wall)),
+        reason=reason,
+        advice=advice,
+    )
+
+
+def _last_read(process: Process, wall: Wall) -> LastRead | None:
+    at, view = process.last_read, process.read_view or process.view
+    if at is None or view is None:
+        return None
+    return LastRead(view.history.at(at).number, wall(at))
+
+
+def _uses(process: Process, wall: Wall) -> list[NameserverUse]:
+    return [
+        NameserverUse(
+            address=key.address,
+            port=port,
+            transport=transport,
+            state=pair.state,
+            queries=use.queries,
+            queries_since_removed=use.since_removed,
+            worker_queries=use.worker_queries,
+            first_query=wall.maybe(use.first),
+            last_query=wall.maybe(use.last),
+        )
+        for key, pair in process.pairs.items()
+        for (port, transport), use in pair.uses.items()
+    ]

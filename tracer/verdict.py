@@ -1,0 +1,170 @@
+"""Who is stale: a pure function of a view's history, what a process did, the time and the thresholds.
+
+No clock, no /proc, no BPF: any history can be tried. Times are nanoseconds of CLOCK_BOOTTIME.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tracer.generations import SECOND, History, Removal
+from tracer.snapshot import State
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How much evidence it takes; the configuration's table [verdict]."""
+
+    min_queries: int = 2
+    grace_seconds: float = 15.0
+    clear_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What was asked within one tick. ``previous`` is the time of the one before the last, 0 for none.
+
+    ``handshakes`` of ``count`` are segments of TLS handshakes, which count for no threshold.
+    """
+
+    count: int
+    first: int
+    last: int
+    previous: int = 0
+    handshakes: int = 0
+
+    def sent_after(self, time: int) -> int:
+        """Count those that were certainly sent later than this: never too many."""
+        counted = self.count - self.handshakes
+        if self.first > time:
+            return max(counted, 0)
+        return max(min(counted, (self.last > time) + (self.previous > time)), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of one process and one nameserver.
+
+    ``since_removed`` and ``late`` speak of the removal noticed at ``removal``: queries sent after it, and later than
+    its grace. ``late`` starts anew when the clear rule applies. ``flagged`` is when it first was enough.
+    """
+
+    first: int | None = None
+    last: int | None = None
+    removal: int | None = None
+    since_removed: int = 0
+    late: int = 0
+    flagged: int | None = None
+    cleared: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What the process did besides, as far as it clears.
+
+    ``followed``: its latest read of the file after which it asked a nameserver that is listed now.
+    ``last_current``: when it last asked one.
+    """
+
+    started: int | None = None
+    followed: int | None = None
+    last_current: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Where a process stands: its own view, and the host's where that is another."""
+
+    own: History | None
+    host: History | None = None
+    forwarder: bool = False
+    """It asks on behalf of others, and where it takes its upstreams from is not known."""
+
+
+def take_in(evidence: Evidence, burst: Burst, removal: Removal | None, thresholds: Thresholds) -> Evidence:
+    """Add a burst. ``removal`` is the one in force for the address, None where it is listed or never was."""
+    first = burst.first if evidence.first is None else min(evidence.first, burst.first)
+    last = burst.last if evidence.last is None else max(evidence.last, burst.last)
+    evidence = align(replace(evidence, first=first, last=last), removal)
+    if removal is None:
+        return evidence
+    since = evidence.since_removed + burst.sent_after(removal.noticed)
+    bound = removal.deadline(thresholds.grace_seconds)
+    if evidence.cleared is not None:
+        bound = max(bound, evidence.cleared)
+    return replace(evidence, since_removed=since, late=evidence.late + burst.sent_after(bound))
+
+
+def align(evidence: Evidence, removal: Removal | None) -> Evidence:
+    """Forget what was counted for another removal than the one in force: the nameserver was listed again since."""
+    noticed = removal.noticed if removal else None
+    if evidence.removal == noticed:
+        return evidence
+    return replace(evidence, removal=noticed, since_removed=0, late=0, flagged=None, cleared=None)
+
+
+def is_clear(evidence: Evidence, conduct: Conduct, thresholds: Thresholds) -> bool:
+    """Apply the clear rule: evidence alone, never silence.
+
+    Since its last query to the old nameserver the process read the file and then asked a current one; or it went on
+    asking current ones until ``clear_seconds`` after that query.
+    """
+    if evidence.last is None:
+        return False
+    if conduct.followed is not None and conduct.followed > evidence.last:
+        return True
+    return (
+        conduct.last_current is not None and conduct.last_current - evidence.last >= thresholds.clear_seconds * SECOND
+    )
+
+
+def settle(
+    evidence: Evidence, address: str, outlook: Outlook, conduct: Conduct, thresholds: Thresholds, now: int
+) -> Evidence:
+    """Raise or clear the flag on what is known by now."""
+    removal = removal_for(address, outlook)
+    evidence = align(evidence, removal)
+    if removal is None:
+        return evidence
+    if evidence.last is not None and evidence.last > removal.noticed and is_clear(evidence, conduct, thresholds):
+        if evidence.cleared is not None and evidence.cleared >= evidence.last:
+            return evidence
+        return replace(evidence, late=0, flagged=None, cleared=evidence.last)
+    if evidence.flagged is None and evidence.late >= thresholds.min_queries:
+        return replace(evidence, flagged=now)
+    return evidence
+
+
+def removal_for(address: str, outlook: Outlook) -> Removal | None:
+    """Give the removal that a process is judged by: that from its own view."""
+    if outlook.own is None or outlook.forwarder:
+        return None
+    return outlook.own.removals.get(address)
+
+
+def judge(
+    evidence: Evidence, address: str, outlook: Outlook, conduct: Conduct, thresholds: Thresholds, now: int
+) -> State:
+    """Give the state of a pair whose evidence is settled: the first that fits."""
+    if outlook.forwarder:
+        return State.UNLISTED
+    removal = removal_for(address, outlook)
+    if removal is not None:
+        return _judge_removed(evidence, removal, conduct, thresholds, now)
+    own = outlook.own
+    if own is not None and own.lists(address):
+        left_on_host = outlook.host is not None and address in outlook.host.removals
+        return State.OUTDATED if left_on_host else State.CURRENT
+    older_than_file = own is not None and conduct.started is not None and conduct.started < own.file_changed
+    return State.SUSPECT if older_than_file else State.UNLISTED
+
+
+def _judge_removed(evidence: Evidence, removal: Removal, conduct: Conduct, thresholds: Thresholds, now: int) -> State:
+    if evidence.flagged is not None:
+        return State.STALE
+    if evidence.last is None or evidence.last <= removal.noticed or is_clear(evidence, conduct, thresholds):
+        return State.RETIRED
+    deadline = removal.deadline(thresholds.grace_seconds)
+    # A single query after the grace is not enough; it opens as long a grace of its own.
+    open_until = max(deadline, evidence.last + (deadline - removal.noticed)) if evidence.late else deadline
+    return State.GRACE if now <= open_until else State.RETIRED
