@@ -1,0 +1,79 @@
+"""The command ``resolvtrace``: finds the subcommand asked for, imports that one alone, and runs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = (
+    ("daemon", "trace and serve, in the foreground"),
+    ("check", "show who still asks a nameserver that resolv.conf no longer lists"),
+    ("demo", "run the stale-resolver experiment, live, in private namespaces"),
+)
+"""Name of each module of :mod:`exporter.commands`, and its line in ``--help``."""
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+"""What a shell reports of a program that SIGINT or SIGPIPE ended."""
+
+
+class _Command(Protocol):
+    def prepare_parser(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+class _Version(argparse.Action):
+    """Print the version; it is looked up only here, since that takes longer than all else."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415 - as said above
+
+        sys.stdout.write(f"resolvtrace {version('resolvtrace')}\n")
+        parser.exit()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the subcommand that ``arguments`` (or the command line) names; return its exit status."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    # What is printed may hold any character; where the terminal's encoding lacks it, it shows as an escape.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(
+        prog="resolvtrace", description="Shows which processes still ask a nameserver that resolv.conf no longer lists."
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    module: _Command | None = None
+    for name, summary in COMMANDS:
+        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if name == wanted:
+            module = cast("_Command", import_module(f"exporter.commands.{name}"))
+            module.prepare_parser(command)
+    args = parser.parse_args(words)
+    if module is None:
+        parser.error("no command")
+    return _run(module, args)
+
+
+def _run(module: _Command, args: argparse.Namespace) -> int:
+    try:
+        status = module.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it exits
+        return _BROKEN_PIPE
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""``resolvtrace daemon``: trace and serve, in the foreground.
+
+Ends with status 0 on SIGTERM and SIGINT; 1 where it cannot start, with one line that says why and what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from exporter import configuration, logs
+from exporter.configuration import KEYS, Configuration
+from exporter.escape import printable
+from tracer.engine import Tracer
+from tracer.errors import ResolvtraceError
+from tracer.snapshot import Snapshot
+
+_TICK_SECONDS = 1.0
+_LOOK_SECONDS = 0.2
+_FAILED = 1
+_LOG = structlog.get_logger()
+
+
+def prepare_parser(parser: ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help=f"configuration in TOML ({configuration.DEFAULT_FILE}, which may be absent)",
+    )
+    for key in KEYS:
+        if key.flag is None:
+            continue
+        if key.default is False:
+            parser.add_argument(key.flag, dest=key.name, action="store_true", default=None, help=key.help)
+        else:
+            parser.add_argument(
+                key.flag,
+                dest=key.name,
+                metavar=key.metavar,
+                choices=key.choices or None,
+                help=f"{key.help} ({key.default})",
+            )
+    parser.add_argument("--check-config", action="store_true", help="say whether the configuration is right, and end")
+
+
+def run(args: Namespace) -> int:
+    """Run the daemon until it is told to end; return the exit status."""
+    try:
+        read = _reader(args)
+        configured = read()
+        if args.check_config:
+            sys.stdout.write("the configuration is right\n")
+            return 0
+        logs.configure(configured["log.level"], configured["log.format"])
+        tracer = Tracer(configured.settings)
+        asyncio.run(_Daemon(tracer, configured, read).run())
+    except ResolvtraceError as error:
+        sys.stderr.write(f"resolvtrace daemon: {printable(str(error))}\n")
+        return _FAILED
+    return 0
+
+
+def _reader(args: Namespace) -> Callable[[], Configuration]:
+    flags: dict[str, Any] = {
+        key.name: value for key in KEYS if key.flag and (value := getattr(args, key.name)) is not None
+    }
+    return lambda: configuration.load(args.config, flags)
+
+
+class _Daemon:
+    """The tracer, and what shows it, in one event loop."""
+
+    def __init__(self, tracer: Tracer, configured: Configuration, read: Callable[[], Configuration]) -> None:
+        self._tracer = tracer
+        self._configured = configured
+        self._read = read
+        self._latest: Snapshot
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start, serve, tick until told to end, stop."""
+        # Imported while the loader's child compiles.
+        from exporter.feed import FeedError, FeedServer  # noqa: PLC0415
+        from exporter.web import WebError, WebServer  # noqa: PLC0415
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        records = self._tracer.start()
+        try:
+            loop.add_reader(records, self._tracer.consume)
+            with ThreadPoolExecutor(1, "tick") as waiting:
+                await self._tick(loop, waiting)
+                web = await WebServer.start(
+                    lambda: self._latest,
+                    self._configured["web.listen_address"],
+                    telemetry_path=self._configured["web.telemetry_path"],
+                )
+                feed = await FeedServer.start(lambda: self._latest, self._configured["socket"])
+                _LOG.info("ready", address="{}:{}".format(*web.address), socket=self._configured["socket"])
+                await self._follow(loop, waiting)
+                await feed.close()
+                await web.close()
+        except (WebError, FeedError) as error:
+            raise ResolvtraceError(*_split(str(error))) from error
+        finally:
+            loop.remove_reader(records)
+            self._tracer.close()
+        _LOG.info("stopped")
+
+    async def _follow(self, loop: asyncio.AbstractEventLoop, waiting: ThreadPoolExecutor) -> None:
+        next_tick = loop.time() + _TICK_SECONDS
+        while not self._stop.is_set():
+            self._tracer.look()
+            if loop.time() >= next_tick:
+                next_tick = max(next_tick + _TICK_SECONDS, loop.time())
+                await self._tick(loop, waiting)
+            try:
+                async with asyncio.timeout(min(_LOOK_SECONDS, max(0.0, next_tick - loop.time()))):
+                    await self._stop.wait()
+            except TimeoutError:
+                continue
+
+    async def _tick(self, loop: asyncio.AbstractEventLoop, waiting: ThreadPoolExecutor) -> None:
+        self._tracer.turn()
+        await loop.run_in_executor(waiting, self._tracer.wait_for_programs)
+        self._latest = self._tracer.tick()
+
+    def _reload(self) -> None:
+        try:
+            configured = self._read()
+        except ResolvtraceError as error:
+            _LOG.error("configuration not reloaded: the old one stays", error=str(error))
+            return
+        self._tracer.set_thresholds(configured.thresholds)
+        fixed = [key.name for key in KEYS if key.flag and configured[key.name] != self._configured[key.name]]
+        _LOG.info("configuration reloaded", **({"needs_restart": ",".join(fixed)} if fixed else {}))
+
+
+def _split(message: str) -> tuple[str, str]:
+    problem, _, remedy = message.partition(": ")
+    return problem, remedy

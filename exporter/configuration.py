@@ -1,0 +1,137 @@
+"""The daemon's configuration: a TOML file, and flags that win over it.
+
+Every flag has a key in the file. What the file may say is the table below; anything else is refused with the nearest
+key that there is, before anything is started.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tracer.engine import Settings
+from tracer.errors import ResolvtraceError
+from tracer.verdict import Thresholds
+
+DEFAULT_FILE = Path("/etc/resolvtrace/resolvtrace.toml")
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("logfmt", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: its flag (None: only in the file), what it takes, its default, and a line of help."""
+
+    name: str
+    flag: str | None
+    default: str | bool | float
+    help: str
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+
+
+KEYS = (
+    Key("socket", "--socket", "/run/resolvtrace/resolvtrace.sock", "the socket for `check` and the like", "PATH"),
+    Key("state_dir", "--state-dir", "/var/lib/resolvtrace", "where to keep what a restart must know", "DIR"),
+    Key("strict", "--strict", False, "refuse to start where any probe cannot be attached"),
+    Key("web.listen_address", "--web.listen-address", "127.0.0.1:10953", "where to serve /metrics", "HOST:PORT"),
+    Key("web.telemetry_path", "--web.telemetry-path", "/metrics", "the path of the metrics", "PATH"),
+    Key("log.level", "--log.level", "info", "the least that is logged", choices=LEVELS),
+    Key("log.format", "--log.format", "logfmt", "how it is written", choices=FORMATS),
+    Key("verdict.min_queries", None, 2, "queries after the grace that raise the flag"),
+    Key("verdict.grace_seconds", None, 15.0, "least time that a process may take to follow a change"),
+    Key("verdict.clear_seconds", None, 300.0, "time on current nameservers that clears the flag"),
+)
+_BY_NAME = {key.name: key for key in KEYS}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Values by key."""
+
+    values: dict[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    @property
+    def settings(self) -> Settings:
+        """What concerns the tracer."""
+        return Settings(Path(self["state_dir"]), self.thresholds, strict=self["strict"])
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What concerns the verdict."""
+        return Thresholds(
+            self["verdict.min_queries"], float(self["verdict.grace_seconds"]), float(self["verdict.clear_seconds"])
+        )
+
+
+def load(file: Path | None, flags: dict[str, Any]) -> Configuration:
+    """Put the file (the default one may be absent, one that was asked for may not) and the flags together.
+
+    ``flags`` holds those that were given, by key. Raises ResolvtraceError.
+    """
+    values = {key.name: key.default for key in KEYS}
+    path = file or DEFAULT_FILE
+    try:
+        values.update(_checked(tomllib.loads(path.read_text()), path))
+    except FileNotFoundError as error:
+        if file is not None:
+            raise ResolvtraceError(
+                f"there is no configuration file {path}", "leave --config away, or make it"
+            ) from error
+    except OSError as error:
+        raise ResolvtraceError(
+            f"the configuration file {path} cannot be read ({error.strerror})", "see its permissions"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ResolvtraceError(f"{path} is no TOML: {error}", "correct that place") from error
+    return Configuration({**values, **flags})
+
+
+def _checked(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    found = {}
+    for name, value in _flatten(data, ""):
+        key = _BY_NAME.get(name)
+        if key is None:
+            near = difflib.get_close_matches(name, _BY_NAME, 1, 0.5)
+            remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(_BY_NAME)}"
+            raise ResolvtraceError(f"{path}: there is no key {name}", remedy)
+        _check(key, value, path)
+        found[name] = value
+    return found
+
+
+def _flatten(data: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for name, value in data.items():
+        if isinstance(value, dict):
+            flat += _flatten(value, f"{prefix}{name}.")
+        else:
+            flat.append((prefix + name, value))
+    return flat
+
+
+def _check(key: Key, value: object, path: Path) -> None:
+    if isinstance(key.default, bool):
+        _require(isinstance(value, bool), key, value, path, "true or false")
+    elif isinstance(key.default, int | float):
+        number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if isinstance(key.default, int):
+            _require(whole, key, value, path, "a whole number from 1")
+        else:
+            _require(number, key, value, path, "a number of seconds from 0")
+    elif key.choices:
+        _require(value in key.choices, key, value, path, f"one of {', '.join(key.choices)}")
+    else:
+        _require(isinstance(value, str) and bool(value), key, value, path, "a text")
+
+
+def _require(right: bool, key: Key, value: object, path: Path, wanted: str) -> None:
+    if not right:
+        raise ResolvtraceError(f"{path}: {key.name} is {value!r}", f"it takes {wanted}")

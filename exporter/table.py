@@ -1,0 +1,64 @@
+"""A plain table that fits the terminal: the widest columns that bear it are cut, until it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from unicodedata import combining, east_asian_width
+
+__all__ = ["Column", "lay_out", "width_of"]
+
+_GAP = "  "
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column. ``least`` is the narrowest it may be cut to, None where it must be whole.
+
+    Cells are cut at their end, or in the ``middle``, which suits an address.
+    """
+
+    title: str
+    least: int | None = None
+    right: bool = False
+    middle: bool = False
+
+
+def width_of(text: str) -> int:
+    """Return how many places of a terminal ``text`` takes: Chinese takes two a character, a combining mark none."""
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def lay_out(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int | None) -> list[str]:
+    """Return the table's lines, titles first, at most ``width`` wide as far as the columns may be cut. None: uncut."""
+    cells = [[column.title for column in columns], *rows]
+    widths = [max(width_of(row[index]) for row in cells) for index in range(len(columns))]
+    if width is not None:
+        _narrow(columns, widths, width - len(_GAP) * (len(columns) - 1))
+    return [_GAP.join(_cell(*cell) for cell in zip(columns, row, widths, strict=True)).rstrip() for row in cells]
+
+
+def _narrow(columns: Sequence[Column], widths: list[int], width: int) -> None:
+    """Take from the widest column that can give, one place at a time, until all together are ``width``."""
+    while sum(widths) > width:
+        giving = [i for i, column in enumerate(columns) if column.least is not None and widths[i] > column.least]
+        if not giving:
+            return
+        widths[max(giving, key=lambda i: widths[i])] -= 1
+
+
+def _cell(column: Column, text: str, width: int) -> str:
+    if width_of(text) > width:
+        text = _cut(text, width, middle=column.middle)
+    space = " " * (width - width_of(text))
+    return space + text if column.right else text + space
+
+
+def _cut(text: str, width: int, *, middle: bool) -> str:
+    tail = (width - 1) // 2 if middle else 0
+    end = text[len(text) - tail :]
+    start = text[: len(text) - tail]
+    while width_of(start) + width_of(_ELLIPSIS) + width_of(end) > width:
+        start = start[:-1]
+    return start + _ELLIPSIS + end
