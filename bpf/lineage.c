@@ -28,6 +28,7 @@ TRACEPOINT_PROBE(task, task_newtask)
         child.root = fresh_id();
     if (processes.update(&tgid, &child))
         lose(PROCESSES_FULL);
+    changed(tgid); /* the pid may have been another's */
     return 0;
 }
 
@@ -86,8 +87,10 @@ static __always_inline int new_root(long result)
     if (result)
         return 0;
     struct process *process = current_process();
-    if (process)
+    if (process) {
         process->root = fresh_id();
+        changed(current_tgid());
+    }
     return 0;
 }
 

@@ -75,8 +75,9 @@ TRACEPOINT_PROBE(syscalls, sys_exit_connect)
     bool answered = args->ret == 0 || args->ret == -11;
     u32 seen = (answered ? ANSWERED : REFUSED) << tried;
     if (!answered && tried == NSCD) {
-        process->refused = bpf_ktime_get_boot_ns();
+        process->refused = bpf_ktime_get_ns();
         process->refused_tid = task;
+        changed(task >> 32);
     }
     if (process->flags & seen)
         return 0;

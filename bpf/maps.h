@@ -8,12 +8,14 @@
 #define DNS_PORT 53
 #define DOT_PORT 853
 #define SECOND 1000000000ULL
+#define CHANGES 4096
 
 BPF_TABLE("array", u32, u64, control, 1);            /* [0]: the tick's number; its last bit picks asked0 or asked1 */
 BPF_TABLE("array", u32, u64, losses, LOSSES);
 BPF_F_TABLE("hash", u32, struct process, processes, MAX_PROCESSES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct query_key, struct queries, asked0, MAX_QUERIES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct query_key, struct queries, asked1, MAX_QUERIES, BPF_F_NO_PREALLOC);
+BPF_TABLE("array", u32, u32, changes, CHANGES);       /* by tgid & (CHANGES - 1): counts changes of its entry below */
 BPF_TABLE("lru_hash", u64, struct connector, connectors, MAX_CONNECTIONS);
 BPF_TABLE("lru_hash", u64, struct image, images, MAX_IMAGES);
 BPF_RINGBUF_OUTPUT(records, RING_PAGES);
@@ -55,12 +57,27 @@ static __always_inline struct process *current_process(void)
     return found;
 }
 
+static __always_inline u32 *changes_of(u32 tgid)
+{
+    u32 index = tgid & (CHANGES - 1);
+    return changes.lookup(&index);
+}
+
+/* What was described of the process in this tick holds no more. */
+static __always_inline void changed(u32 tgid)
+{
+    u32 *count = changes_of(tgid);
+    if (count)
+        __sync_fetch_and_add(count, 1);
+}
+
 /* From here on the process stands on its own: what it forked before goes on with the state it had. */
 static __always_inline void own_new_state(struct process *process, u32 tgid)
 {
     process->state = fresh_id();
     process->owner_tgid = tgid;
     process->owner_birth = process->birth;
+    changed(tgid);
 }
 
 static __always_inline void describe(struct subject *subject, struct process *process, u32 tgid)
@@ -98,7 +115,7 @@ static __always_inline struct record *begin_record(u32 kind, struct process *pro
     __builtin_memset(record, 0, sizeof(*record));
     describe(&record->subject, process, task >> 32);
     describe_current(&record->subject);
-    record->time = bpf_ktime_get_boot_ns();
+    record->time = bpf_ktime_get_ns();
     record->kind = kind;
     record->tid = task;
     return record;

@@ -100,7 +100,7 @@ static __always_inline int looked(const char *filename)
         return 0;
     if (path[0] == '/' && path[1] == 'e' && path[2] == 't' && path[3] == 'c' && path[4] == '/' &&
         is_resolv_conf(path + 5))
-        process->checked = bpf_ktime_get_boot_ns();
+        process->checked = bpf_ktime_get_ns();
     return 0;
 }
 

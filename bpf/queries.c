@@ -34,7 +34,7 @@ static __always_inline bool is_link_local(struct query_key *key)
 
 static __always_inline bool same_address(struct query_key *a, struct query_key *b)
 {
-    u64 *left = (u64 *)a->address, *right = (u64 *)b->address; /* offset 24: aligned */
+    u64 *left = (u64 *)a->address, *right = (u64 *)b->address; /* offset 8: aligned */
     return left[0] == right[0] && left[1] == right[1];
 }
 
@@ -43,12 +43,12 @@ static __always_inline struct queries *asked(struct query_key *key, u64 tick)
     return tick & 1 ? asked1.lookup(key) : asked0.lookup(key);
 }
 
-static __always_inline void ask_first(struct query_key *key, u64 tick, struct queries *new)
+static __always_inline void set_asked(struct query_key *key, u64 tick, struct queries *queries)
 {
     if (tick & 1)
-        asked1.insert(key, new);
+        asked1.update(key, queries);
     else
-        asked0.insert(key, new);
+        asked0.update(key, queries);
 }
 
 /* Whose state it may be that is used has to be reported when it ends, though it may never do a thing itself. */
@@ -59,36 +59,83 @@ static __always_inline void watch(u32 tgid, u64 birth)
         process->flags |= ACTED;
 }
 
-/* Find the tick's entry of (process, nameserver), or make it. `here`: the current task is the one that asks. */
-static __always_inline struct queries *entry(struct query_key *key, struct process *process, u32 tgid, bool here)
+/* On this thread, within a second, nobody was at nscd's socket: it goes through NSS, and asks for itself.
+ * True as long as that may still turn out.
+ */
+static __always_inline bool note_lookup_path(struct process *process, u64 task)
 {
-    u32 first = 0;
-    u64 *tick = control.lookup(&first);
-    if (!tick)
-        return NULL;
-    key->tgid = tgid;
-    key->birth = process->birth;
-    key->state = process->state;
-    struct queries *found = asked(key, *tick);
-    if (found)
+    /* Signed: the coarse clock may be a tick behind. */
+    if (process->flags & ASKED_ALONE || !process->refused ||
+        (s64)(bpf_ktime_get_coarse_ns() - process->refused) >= (s64)SECOND)
+        return false;
+    if (process->refused_tid == (u32)task)
+        process->flags |= ASKED_ALONE;
+    return true;
+}
+
+static __always_inline struct queries *describe_anew(struct query_key *key, u64 tick, struct queries *found,
+                                                     struct process *process, u32 seen, bool here)
+{
+    if (found && found->subject.state == process->state && found->subject.birth == process->birth) {
+        found->subject.flags = process->flags;
+        found->seen = seen;
         return found;
+    }
+    if (found) {
+        /* It read the file, or is another process, since: what it did before is kept apart. */
+        struct query_key former = *key;
+        former.former = found->subject.state;
+        set_asked(&former, tick, found);
+    }
     process->flags |= ACTED;
     watch(process->owner_tgid, process->owner_birth);
     watch(process->parent_tgid, process->parent_birth);
     struct queries new = {};
-    describe(&new.subject, process, tgid);
+    describe(&new.subject, process, key->tgid);
     if (here)
         describe_current(&new.subject);
-    ask_first(key, *tick, &new);
-    found = asked(key, *tick);
+    new.seen = seen;
+    set_asked(key, tick, &new);
+    found = asked(key, tick);
     if (!found)
         lose(QUERIES_FULL);
     return found;
 }
 
-static __always_inline void count(struct queries *queries, struct process *process, u32 number, bool handshake)
+static __always_inline u64 current_tick(void)
 {
-    u64 now = bpf_ktime_get_boot_ns();
+    u32 first = 0;
+    u64 *tick = control.lookup(&first);
+    return tick ? *tick : 0;
+}
+
+/* The tick's entry of (current process, nameserver). The process itself is looked up only where it has changed since
+ * the entry was made: that would be the dearer half of the price.
+ */
+static __always_inline struct queries *entry_here(struct query_key *key)
+{
+    u64 task = bpf_get_current_pid_tgid();
+    key->tgid = task >> 32;
+    u64 tick = current_tick();
+    u32 *seen = changes_of(key->tgid);
+    struct queries *found = asked(key, tick);
+    if (!seen)
+        return NULL;
+    u32 now_seen = *seen;
+    if (found && found->seen == now_seen)
+        return found;
+    struct process *process = current_process();
+    if (!process)
+        return NULL;
+    /* One less: it is looked up again at the next query. */
+    if (note_lookup_path(process, task))
+        now_seen--;
+    return describe_anew(key, tick, found, process, now_seen, true);
+}
+
+static __always_inline void count(struct queries *queries, u32 number, bool handshake)
+{
+    u64 now = bpf_ktime_get_coarse_ns();
     __sync_fetch_and_add(&queries->number, number);
     if (handshake)
         __sync_fetch_and_add(&queries->handshakes, number);
@@ -96,38 +143,19 @@ static __always_inline void count(struct queries *queries, struct process *proce
         queries->first = now;
     queries->previous = number > 1 ? now : queries->last;
     queries->last = now;
-    queries->subject.checked = process->checked;
-    queries->subject.flags = process->flags;
-}
-
-/* On this thread, within a second, nobody was at nscd's socket: it goes through NSS, and asks for itself. */
-static __always_inline void note_lookup_path(struct process *process)
-{
-    if (process->flags & ASKED_ALONE || !process->refused)
-        return;
-    if (process->refused_tid == (u32)bpf_get_current_pid_tgid() &&
-        bpf_ktime_get_boot_ns() - process->refused < SECOND)
-        process->flags |= ASKED_ALONE;
 }
 
 static __always_inline void ask_here(struct query_key *key, u32 number)
 {
-    struct process *process = current_process();
-    if (!process)
-        return;
-    note_lookup_path(process);
-    struct queries *queries = entry(key, process, current_tgid(), true);
+    struct queries *queries = entry_here(key);
     if (queries)
-        count(queries, process, number, false);
+        count(queries, number, false);
 }
 
 /* The egress program is about to count one for the socket's own peer, which this datagram does not go to. */
 static __always_inline void ask_one_less(struct query_key *key)
 {
-    struct process *process = current_process();
-    if (!process)
-        return;
-    struct queries *queries = entry(key, process, current_tgid(), true);
+    struct queries *queries = entry_here(key);
     if (queries)
         __sync_fetch_and_add(&queries->number, -1);
 }
@@ -194,7 +222,7 @@ static __always_inline int connects(struct bpf_sock_addr *ctx)
     struct process *process = current_process();
     if (!process)
         return ALLOW;
-    note_lookup_path(process);
+    note_lookup_path(process, bpf_get_current_pid_tgid());
     struct connector connector = {};
     connector.birth = process->birth;
     connector.state = process->state;
@@ -208,15 +236,24 @@ static __always_inline int connects(struct bpf_sock_addr *ctx)
 int on_connect4(struct bpf_sock_addr *ctx) { return connects(ctx); }
 int on_connect6(struct bpf_sock_addr *ctx) { return connects(ctx); }
 
-/* Bytes of IP and TCP header; 0 where there is no payload. IPv6 extension headers are not followed. */
+/* A packet's headers lie in its linear part. IPv6 extension headers are not followed. */
+static __always_inline u8 header_byte(struct __sk_buff *skb, u32 at)
+{
+    u8 *data = (u8 *)(long)skb->data;
+    u8 *end = (u8 *)(long)skb->data_end;
+    return data + at + 1 > end ? 0 : data[at];
+}
+
+static __always_inline bool is_ipv4(struct __sk_buff *skb)
+{
+    return header_byte(skb, 0) >> 4 == 4;
+}
+
+/* Bytes of IP and TCP header; 0 where there is no payload. */
 static __always_inline u32 tcp_payload_at(struct __sk_buff *skb)
 {
-    u8 version = 0, offset = 0;
-    u32 ip_bytes = 40;
-    if (bpf_skb_load_bytes(skb, 0, &version, 1))
-        return 0;
-    if (version >> 4 == 4)
-        ip_bytes = (version & 15) * 4;
+    u32 ip_bytes = is_ipv4(skb) ? (header_byte(skb, 0) & 15) * 4 : 40;
+    u8 offset = 0;
     if (bpf_skb_load_bytes(skb, ip_bytes + 12, &offset, 1))
         return 0;
     u32 header_bytes = ip_bytes + (offset >> 4) * 4;
@@ -251,25 +288,25 @@ static __always_inline void segment(struct __sk_buff *skb, struct query_key *key
         gone.owner_birth = connector->birth;
         process = &gone;
     }
-    struct queries *queries = entry(key, process, tgid, false);
+    key->tgid = tgid;
+    u64 tick = current_tick();
+    struct queries *queries = describe_anew(key, tick, asked(key, tick), process, 0, false);
     if (queries)
-        count(queries, process, 1, type != TLS_APPLICATION_DATA);
+        count(queries, 1, type != TLS_APPLICATION_DATA);
 }
 
 int on_egress(struct __sk_buff *skb)
 {
     struct bpf_sock *socket = skb->sk;
-    if (!socket)
-        return ALLOW;
-    socket = bpf_sk_fullsock(socket);
-    if (!socket || !is_dns(bpf_ntohs((u16)socket->dst_port)))
+    if (!socket || !is_dns(bpf_ntohs((u16)socket->dst_port))) /* all that most packets ever cost */
         return ALLOW;
     struct query_key key = {};
     set_peer(&key, socket);
     key.netns = NETNS_COOKIE(skb);
-    if (socket->protocol == IPPROTO_TCP) {
+    u8 protocol = header_byte(skb, is_ipv4(skb) ? 9 : 6);
+    if (protocol == IPPROTO_TCP) {
         segment(skb, &key);
-    } else if (socket->protocol == IPPROTO_UDP) {
+    } else if (protocol == IPPROTO_UDP) {
         key.transport = UDP;
         ask_here(&key, skb->gso_segs > 1 ? skb->gso_segs : 1);
     }

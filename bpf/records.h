@@ -1,7 +1,9 @@
 /* What passes between the kernel and the daemon. The one declaration in C; tracer/kernel/records.py names the
  * same fields, and the loader refuses to start where the two differ.
  *
- * All times are nanoseconds of CLOCK_BOOTTIME. All addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d.
+ * Births are nanoseconds of CLOCK_BOOTTIME. All other times are those of CLOCK_MONOTONIC, and those of queries of its
+ * coarse form: a third of the price, and up to one tick of the kernel behind. The daemon adds what lies between the two
+ * clocks. All addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d.
  */
 
 #define PATH_BYTES 128
@@ -64,15 +66,14 @@ struct record {
 
 /* One process asking one nameserver. The kernel adds up one tick; the daemon takes it and starts anew. */
 struct query_key {
-    u64 birth;
-    u64 state;
     u64 netns;               /* the network namespace's cookie; 0 where the kernel does not tell */
     u8 address[16];
     u32 tgid;
     u32 scope;               /* interface index, link-local addresses only */
+    u32 former;              /* 0; or, of what the process did before its state changed within the tick, that state */
     u16 port;
     u8 transport;
-    u8 unused[5];
+    u8 unused;
 };
 
 struct queries {
@@ -82,6 +83,8 @@ struct queries {
     u64 first;
     u64 previous;            /* the one before the last; 0: none */
     u64 last;
+    u32 seen;                /* what `changes` said of the process when it was described */
+    u32 unused;
 };
 
 struct process {

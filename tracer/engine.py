@@ -158,7 +158,7 @@ class Tracer:
         before = {id(process) for process in self.ledger.processes.values() if process.flagged is not None}
         self.ledger.tick(self._probes.take_queries())
         for process in self.ledger.processes.values():
-            if process.flagged is not None and id(process) not in before:
+            if process.flagged is not None and not process.is_worker and id(process) not in before:
                 _LOG.warning("stale resolver", pid=process.pid, comm=process.identity.comm, unit=process.identity.unit)
         now = self._clock.boot()
         if now - self._tidied >= _TIDY_EVERY:

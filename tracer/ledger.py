@@ -122,7 +122,7 @@ class Ledger:
             transport = _TRANSPORTS[key.transport]
             counted.append((self._take_in(process, address, key.port, transport, burst), transport, value.number))
             touched.add(process)
-            if process.is_worker and process.state == key.state:
+            if process.is_worker and process.state == value.subject.state:
                 self._take_in(process.owner, address, key.port, transport, burst, by_worker=True)
                 touched.add(process.owner)
         touched.update(self._in_grace())

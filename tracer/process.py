@@ -13,6 +13,9 @@ from tracer.verdict import Burst, Conduct, Evidence
 from tracer.views import View
 
 _KEPT_READS = 8
+_TICK = 10_000_000
+"""Longest tick of a kernel (CONFIG_HZ=100), in nanoseconds: queries may seem that much earlier than they were
+(bpf/records.h), so only a read that lies further behind a query is certain to have come after it."""
 
 
 class ProcessId(NamedTuple):
@@ -153,7 +156,7 @@ class Process:
         last_current = max(current, default=None)
         followed = None
         if last_current is not None:
-            followed = max((read for read in self.reads if read < last_current), default=None)
+            followed = max((read - _TICK for read in self.reads if read < last_current), default=None)
         return Conduct(self.id.birth or None, followed, last_current)
 
     @property

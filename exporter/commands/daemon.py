@@ -11,6 +11,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -97,26 +98,27 @@ class _Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        records = self._tracer.start()
         try:
-            loop.add_reader(records, self._tracer.consume)
-            with ThreadPoolExecutor(1, "tick") as waiting:
+            async with AsyncExitStack() as running:
+                running.callback(self._tracer.close)
+                records = self._tracer.start()
+                loop.add_reader(records, self._tracer.consume)
+                running.callback(loop.remove_reader, records)
+                waiting = running.enter_context(ThreadPoolExecutor(1, "tick"))
                 await self._tick(loop, waiting)
                 web = await WebServer.start(
                     lambda: self._latest,
                     self._configured["web.listen_address"],
                     telemetry_path=self._configured["web.telemetry_path"],
                 )
+                running.push_async_callback(web.close)
                 feed = await FeedServer.start(lambda: self._latest, self._configured["socket"])
+                running.push_async_callback(feed.close)
                 _LOG.info("ready", address="{}:{}".format(*web.address), socket=self._configured["socket"])
                 await self._follow(loop, waiting)
-                await feed.close()
-                await web.close()
         except (WebError, FeedError) as error:
-            raise ResolvtraceError(*_split(str(error))) from error
-        finally:
-            loop.remove_reader(records)
-            self._tracer.close()
+            problem, _, remedy = str(error).partition(": ")
+            raise ResolvtraceError(problem, remedy) from error
         _LOG.info("stopped")
 
     async def _follow(self, loop: asyncio.AbstractEventLoop, waiting: ThreadPoolExecutor) -> None:
@@ -146,8 +148,3 @@ class _Daemon:
         self._tracer.set_thresholds(configured.thresholds)
         fixed = [key.name for key in KEYS if key.flag and configured[key.name] != self._configured[key.name]]
         _LOG.info("configuration reloaded", **({"needs_restart": ",".join(fixed)} if fixed else {}))
-
-
-def _split(message: str) -> tuple[str, str]:
-    problem, _, remedy = message.partition(": ")
-    return problem, remedy

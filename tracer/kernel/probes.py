@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from tracer.kernel import libbpf, loader, programs, records
 from tracer.snapshot import MapHealth, ProbeHealth
 
 _MAX_DESCRIPTORS = 250
+_HEALTH_SECONDS = 10
 _SILENT = {"problem": "the loader died without a word", "remedy": "see the kernel's log: dmesg"}
 _MESSAGE_BYTES = 65536
 _MEMBARRIER = 324  # x86-64 and others differ: see _membarrier_number
@@ -38,6 +40,11 @@ def wait_for_programs() -> None:
     way may come one tick later.
     """
     ctypes.CDLL(None).syscall(_membarrier_number(), _MEMBARRIER_CMD_GLOBAL, 0, 0)
+
+
+def _boot_offset() -> int:
+    """Give what CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC: the time that the machine was suspended."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
 @dataclass
@@ -73,6 +80,10 @@ class Probes:
         self.adopted = 0
         self._queries_taken = 0
         self._processes_counted = 0
+        self._health: tuple[ProbeHealth, ...] = ()
+        self._health_at = float("-inf")
+        # As it was at the last tick: after a suspend what was asked before it must not seem later than it was.
+        self._offset = _boot_offset()
 
     def _receive(self) -> _Received:
         data, descriptors, _flags, _address = socket.recv_fds(self._channel, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
@@ -85,7 +96,7 @@ class Probes:
     def listen(self, receive: Callable[[records.Record], None]) -> int:
         """Begin to take records; gives the descriptor that is readable when there are some."""
         self._ring = libbpf.RingBuffer(
-            self._maps["records"].descriptor, lambda data: receive(records.parse_record(data))
+            self._maps["records"].descriptor, lambda data: receive(records.parse_record(data).shifted(self._offset))
         )
         return self._ring.epoll_descriptor
 
@@ -115,7 +126,8 @@ class Probes:
         self._queries_taken = 0
         for key, value in self._draining.drain():
             self._queries_taken += 1
-            yield records.parse_query_key(key), records.parse_queries(value)
+            yield records.parse_query_key(key), records.parse_queries(value).shifted(self._offset)
+        self._offset = _boot_offset()
 
     def process(self, pid: int) -> records.KernelProcess | None:
         """Look a process up in the lineage."""
@@ -147,11 +159,14 @@ class Probes:
         return counts
 
     def health(self) -> tuple[ProbeHealth, ...]:
-        """Tell which probes are attached."""
-        return tuple(
-            ProbeHealth(name, name in self.attached, name in programs.REQUIRED, *self._run_counts(name))
-            for name in programs.NAMES
-        )
+        """Tell which probes are attached, and what the kernel counted of them within the last ten seconds."""
+        if time.monotonic() - self._health_at > _HEALTH_SECONDS:
+            self._health_at = time.monotonic()
+            self._health = tuple(
+                ProbeHealth(name, name in self.attached, name in programs.REQUIRED, *self._run_counts(name))
+                for name in programs.NAMES
+            )
+        return self._health
 
     def _run_counts(self, name: str) -> tuple[int | None, float | None]:
         descriptor = self._programs.get(name)

@@ -1,7 +1,7 @@
 """What the programs in bpf/ hand over: the structures of bpf/records.h, field by field.
 
 The loader compares these with what the compiler made of the C side and refuses to start where they differ.
-Times are nanoseconds of CLOCK_BOOTTIME.
+Births are nanoseconds of CLOCK_BOOTTIME; all other times are those of CLOCK_MONOTONIC, until shifted.
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ class Subject(NamedTuple):
     flags: int
     comm: bytes
 
+    def shifted(self, offset: int) -> Subject:
+        """Give it with times of another clock, ``offset`` nanoseconds ahead; births are of CLOCK_BOOTTIME already."""
+        return self._replace(checked=self.checked + offset) if self.checked else self
+
 
 class Record(NamedTuple):
     """One ring buffer record."""
@@ -84,16 +88,19 @@ class Record(NamedTuple):
     tid: int
     path: bytes
 
+    def shifted(self, offset: int) -> Record:
+        """Give it with times of another clock, ``offset`` nanoseconds ahead."""
+        return self._replace(subject=self.subject.shifted(offset), time=self.time + offset)
+
 
 class QueryKey(NamedTuple):
-    """One process, in one resolver state, asking one nameserver."""
+    """One process, in one resolver state, asking one nameserver. ``former`` sets apart what it did in another state."""
 
-    birth: int
-    state: int
     netns: int
     address: bytes
     tgid: int
     scope: int
+    former: int
     port: int
     transport: int
 
@@ -107,6 +114,16 @@ class Queries(NamedTuple):
     first: int
     previous: int
     last: int
+    seen: int
+
+    def shifted(self, offset: int) -> Queries:
+        """Give it with times of another clock, ``offset`` nanoseconds ahead."""
+        return self._replace(
+            subject=self.subject.shifted(offset),
+            first=self.first + offset,
+            previous=self.previous and self.previous + offset,
+            last=self.last + offset,
+        )
 
 
 class KernelProcess(NamedTuple):
@@ -139,8 +156,8 @@ class Connector(NamedTuple):
 _SUBJECT = f"8Q6I{COMM_BYTES}s"
 _SUBJECT_FIELDS = len(Subject._fields)
 _RECORD = struct.Struct(f"={_SUBJECT}2Q2IiI{PATH_BYTES}s")
-_QUERY_KEY = struct.Struct("=3Q16s2IHB5x")
-_QUERIES = struct.Struct(f"={_SUBJECT}qQQQQ")
+_QUERY_KEY = struct.Struct("=Q16s3IHBx")
+_QUERIES = struct.Struct(f"={_SUBJECT}qQQQQI4x")
 _PROCESS = struct.Struct("=8Q5I4x")
 _CONNECTOR = struct.Struct("=2Q2I")
 
