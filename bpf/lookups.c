@@ -86,8 +86,10 @@ TRACEPOINT_PROBE(syscalls, sys_exit_connect)
     if (answered && tried == NSCD)
         process->flags &= ~ASKED_ALONE;
     process->flags |= seen;
-    /* passwd and group lookups go this way too: only with resolv.conf read does it speak of names. */
-    if (!(process->flags & READ_ONCE))
+    /* passwd and group lookups go this way too. Names it is where resolv.conf was read; or where nscd answers so well
+     * that nobody reads it, which only the client's memory tells: the daemon looks there.
+     */
+    if (!(process->flags & READ_ONCE) && !(answered && tried == NSCD))
         return 0;
     struct record *record = begin_record(TRIED, process);
     if (record) {

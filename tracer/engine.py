@@ -30,6 +30,7 @@ from tracer.views import HOST, View, ViewTable
 
 _SAVE_EVERY = 10 * SECOND
 _TIDY_EVERY = 30 * SECOND
+_NSCD_EVERY = 3 * SECOND
 _LOG = structlog.get_logger()
 
 
@@ -54,7 +55,7 @@ class Tracer:
         self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
         self._probes = kernel_probes.load(settings.capacities)
-        self._saved = self._tidied = self._clock.boot()
+        self._saved = self._tidied = self._asked_nscd = self._clock.boot()
         self._save_failed = False
 
     def start(self) -> int:
@@ -161,6 +162,9 @@ class Tracer:
             if process.flagged is not None and not process.is_worker and id(process) not in before:
                 _LOG.warning("stale resolver", pid=process.pid, comm=process.identity.comm, unit=process.identity.unit)
         now = self._clock.boot()
+        if now - self._asked_nscd >= _NSCD_EVERY:
+            self._asked_nscd = now
+            self.ledger.take_in_nscd_clients()
         if now - self._tidied >= _TIDY_EVERY:
             self._tidied = now
             self._tidy()

@@ -17,6 +17,7 @@ from tracer.clock import Clock
 from tracer.departed import Departed
 from tracer.kernel.records import Flag, KernelProcess, Queries, QueryKey, Record, RecordKind, text
 from tracer.lineage import Lineage
+from tracer.nscd import NscdClients
 from tracer.population import Population, Registry
 from tracer.process import Pair, PairKey, Process, ProcessId, Use
 from tracer.snapshot import State, Transport
@@ -39,6 +40,9 @@ class Surroundings(Registry, Protocol):
     def upstreams(self, process: Process) -> View | bool:
         """Tell whether a process asks on behalf of others: False, the file it takes its upstreams from, or True."""
 
+    def maps_hosts_table(self, pid: int) -> bool:
+        """Whether a process has nscd's table of names in its memory."""
+
     def interface(self, pid: int, index: int) -> str:
         """Name a network interface of a process's network namespace."""
 
@@ -57,6 +61,7 @@ class Ledger:
         self.departed = Departed()
         self.queries_total: Counter[tuple[State, Transport]] = Counter()
         self.lost: Counter[str] = Counter()
+        self._nscd_clients = NscdClients(surroundings.maps_hosts_table)
         self.unsaved = False
         """Whether something happened that must not be forgotten: a flag or a generation."""
 
@@ -73,6 +78,11 @@ class Ledger:
 
     def record(self, record: Record) -> None:
         """Take one ring buffer record in."""
+        if record.kind == RecordKind.TRIED and not record.subject.flags & Flag.READ_ONCE:
+            self._nscd_clients.note(record.subject)
+            return
+        if record.kind in (RecordKind.EXECED, RecordKind.ENDED):
+            self._nscd_clients.forget(record.subject)
         process = self._population.find(record.subject)
         process.flags = record.subject.flags
         if record.kind == RecordKind.READ:
@@ -100,6 +110,11 @@ class Ledger:
         process.view = process.read_view = view
         if self._surroundings.look_at(view):
             self.view_changed(view)
+
+    def take_in_nscd_clients(self) -> None:
+        """Begin to track those that ask nscd for names: some seconds apart, since it reads their memory maps."""
+        for subject in self._nscd_clients.take_confirmed():
+            self._population.find(subject).asks_nscd = True
 
     # Queries, once a tick.
 

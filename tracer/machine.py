@@ -16,6 +16,7 @@ from tracer.generations import SECOND
 from tracer.kernel.probes import Probes
 from tracer.kernel.records import Subject, text
 from tracer.lineage import Lineage
+from tracer.nscd import maps_hosts_table
 from tracer.process import Process
 from tracer.procfs import Identity, Procfs, unit_and_container_of_path
 from tracer.views import View, ViewTable
@@ -120,6 +121,10 @@ class Machine:
     def upstreams(self, process: Process) -> View | bool:
         """See :mod:`tracer.forwarders`."""
         return self._forwarders.upstreams(process)
+
+    def maps_hosts_table(self, pid: int) -> bool:
+        """Look into /proc/PID/maps."""
+        return maps_hosts_table(self._procfs.root, pid)
 
     def interface(self, pid: int, index: int) -> str:
         """Find the name beside the number in /proc/PID/net/if_inet6 (proc(5)): link-local means that it has IPv6."""

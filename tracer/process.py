@@ -96,6 +96,7 @@ class Process:
     read_view: View | None = None
     checked: int = 0
     answered: int = 0
+    asks_nscd: bool = False
     pairs: dict[PairKey, Pair] = field(default_factory=dict)
     other_files: set[str] = field(default_factory=set)
     forwarder: bool | None = None
@@ -123,8 +124,8 @@ class Process:
 
     @property
     def is_tracked(self) -> bool:
-        """Whether it has queried, or tried a lookup socket and read resolv.conf."""
-        return bool(self.pairs) or (self._tried and bool(self.reads))
+        """Whether it has queried, or tried a lookup socket for a name: it read resolv.conf too, or nscd served it."""
+        return bool(self.pairs) or self.asks_nscd or (self._tried and bool(self.reads))
 
     @property
     def _tried(self) -> bool:
