@@ -192,7 +192,10 @@ static __always_inline int datagram(struct bpf_sock_addr *ctx, struct query_key 
     }
     if (!is_dns(key->port))
         return ALLOW;
-    if (is_link_local(key) && socket)
+    /* Which interface is meant stands in the address that the process gave, which is not to be had here. */
+    if (is_link_local(key) && !(socket && socket->state == ESTABLISHED))
+        return ALLOW; /* unconnected() counts it, as it leaves by that interface */
+    if (is_link_local(key))
         key->scope = socket->bound_dev_if;
     ask_here(key, 1);
     return ALLOW;
@@ -295,10 +298,45 @@ static __always_inline void segment(struct __sk_buff *skb, struct query_key *key
         count(queries, 1, type != TLS_APPLICATION_DATA);
 }
 
+/* A datagram from a socket without a peer. The sendmsg programs count those, but for two things that only show here:
+ * by which interface one to a link-local address leaves, and that the kernel cuts one call into many (UDP_SEGMENT).
+ */
+static __always_inline int unconnected(struct __sk_buff *skb)
+{
+    u32 ip_bytes = is_ipv4(skb) ? (header_byte(skb, 0) & 15) * 4 : 40;
+    if (header_byte(skb, is_ipv4(skb) ? 9 : 6) != IPPROTO_UDP)
+        return ALLOW;
+    bool link_local = !is_ipv4(skb) && header_byte(skb, 24) == 0xfe && (header_byte(skb, 25) & 0xc0) == 0x80;
+    u32 segments = skb->gso_segs > 1 ? skb->gso_segs : 1;
+    u32 more = link_local ? segments : segments - 1;
+    u16 port = 0;
+    if (!more || bpf_skb_load_bytes(skb, ip_bytes + 2, &port, sizeof(port)) || !is_dns(bpf_ntohs(port)))
+        return ALLOW;
+    struct query_key key = {};
+    key.port = bpf_ntohs(port);
+    key.transport = UDP;
+    key.netns = NETNS_COOKIE(skb);
+    if (is_ipv4(skb)) {
+        u32 address = 0;
+        bpf_skb_load_bytes(skb, 16, &address, sizeof(address));
+        set_ipv4(&key, address);
+    } else {
+        bpf_skb_load_bytes(skb, 24, &key.address, sizeof(key.address));
+    }
+    if (link_local)
+        key.scope = skb->ifindex;
+    ask_here(&key, more);
+    return ALLOW;
+}
+
 int on_egress(struct __sk_buff *skb)
 {
     struct bpf_sock *socket = skb->sk;
-    if (!socket || !is_dns(bpf_ntohs((u16)socket->dst_port))) /* all that most packets ever cost */
+    if (!socket)
+        return ALLOW;
+    if (!socket->dst_port)
+        return unconnected(skb);
+    if (!is_dns(bpf_ntohs((u16)socket->dst_port))) /* all that most packets ever cost */
         return ALLOW;
     struct query_key key = {};
     set_peer(&key, socket);

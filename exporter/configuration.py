@@ -7,11 +7,13 @@ key that there is, before anything is started.
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exporter.listen import ListenError, parse_address
 from tracer.engine import Settings
 from tracer.errors import ResolvtraceError
 from tracer.verdict import Thresholds
@@ -70,6 +72,15 @@ class Configuration:
         )
 
 
+def _check_address(configured: Configuration) -> Configuration:
+    try:
+        parse_address(configured["web.listen_address"])
+    except ListenError as error:
+        problem, _, remedy = str(error).partition(": ")
+        raise ResolvtraceError(problem, remedy) from error
+    return configured
+
+
 def load(file: Path | None, flags: dict[str, Any]) -> Configuration:
     """Put the file (the default one may be absent, one that was asked for may not) and the flags together.
 
@@ -90,7 +101,7 @@ def load(file: Path | None, flags: dict[str, Any]) -> Configuration:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ResolvtraceError(f"{path} is no TOML: {error}", "correct that place") from error
-    return Configuration({**values, **flags})
+    return _check_address(Configuration({**values, **flags}))
 
 
 def _checked(data: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -120,7 +131,7 @@ def _check(key: Key, value: object, path: Path) -> None:
     if isinstance(key.default, bool):
         _require(isinstance(value, bool), key, value, path, "true or false")
     elif isinstance(key.default, int | float):
-        number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and math.isfinite(value)
         whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         if isinstance(key.default, int):
             _require(whole, key, value, path, "a whole number from 1")

@@ -41,6 +41,7 @@ class SocketFile:
         """
         file = Path(path)
         try:
+            _make_directory(file.parent)
             _make_way(file)
             return cls(file, _listen(file, group))
         except OSError as error:
@@ -58,6 +59,13 @@ def _inode(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _make_directory(directory: Path) -> None:
+    """Make the directory, as /run has none after a boot; whoever may use the socket has to reach it."""
+    if not directory.is_dir():
+        directory.mkdir(mode=0o755)
+        directory.chmod(0o755)  # whatever the umask
 
 
 def _make_way(path: Path) -> None:
@@ -110,7 +118,7 @@ def _share(path: Path, group: str) -> None:
 def _explain(error: OSError, path: Path) -> str:
     match error.errno:
         case errno.ENOENT | errno.ENOTDIR:
-            return f"the directory {path.parent} does not exist"
+            return f"there is no directory {path.parent.parent}; make it, or choose another place with --socket"
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return f"not permitted to write in {path.parent}; run as root, or choose another place with --socket"
         case _:

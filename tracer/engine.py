@@ -20,6 +20,7 @@ from tracer.kernel.programs import REQUIRED, Capacities
 from tracer.ledger import Ledger
 from tracer.lineage import Former, Lineage
 from tracer.machine import Machine, cgroup_root
+from tracer.privileges import require_privileges
 from tracer.process import Process
 from tracer.procfs import Procfs
 from tracer.snapshot import Snapshot
@@ -49,6 +50,7 @@ class Tracer:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         """Begin to load the probes, in a child process; raises ResolvtraceError. Finish with :meth:`start`."""
+        require_privileges()
         self._settings = settings
         self._clock = clock or Clock()
         self._procfs = Procfs()
@@ -57,6 +59,7 @@ class Tracer:
         self._probes = kernel_probes.load(settings.capacities)
         self._saved = self._tidied = self._asked_nscd = self._clock.boot()
         self._save_failed = False
+        self._following = False
 
     def start(self) -> int:
         """Take in what was there before and follow from now on. Raises ResolvtraceError.
@@ -83,6 +86,7 @@ class Tracer:
         self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock)
         readable = self._probes.listen(self.ledger.record)
         self._probes.start_counting()
+        self._following = True
         self.consume()
         return readable
 
@@ -92,7 +96,6 @@ class Tracer:
             _LOG.warning("probe not attached", probe=name, why=why)
         fatal = sorted(set(missing) if self._settings.strict else set(missing) & REQUIRED)
         if fatal:
-            self._probes.close()
             raise ResolvtraceError(
                 f"probe {fatal[0]} cannot be attached ({missing[fatal[0]]})",
                 "leave --strict away to go on without it" if fatal[0] not in REQUIRED else "see resolvtrace doctor",
@@ -192,8 +195,9 @@ class Tracer:
             self.ledger.unsaved = False
 
     def close(self) -> None:
-        """Save, and detach everything."""
-        self.save()
+        """Save, and detach everything; also where :meth:`start` did not come to its end."""
+        if self._following:
+            self.save()
         self._probes.close()
 
 

@@ -61,6 +61,7 @@ class Ledger:
         self.departed = Departed()
         self.queries_total: Counter[tuple[State, Transport]] = Counter()
         self.lost: Counter[str] = Counter()
+        self._owed: dict[QueryKey, int] = {}
         self._nscd_clients = NscdClients(surroundings.maps_hosts_table)
         self.unsaved = False
         """Whether something happened that must not be forgotten: a flag or a generation."""
@@ -123,19 +124,23 @@ class Ledger:
         ended = self._population.take_ended()
         touched: set[Process] = set()
         counted: list[tuple[Pair, Transport, int]] = []
+        owed, self._owed = self._owed, {}
         for key, value in queries:
             if key.tgid == 0:
                 self.lost["unattributed"] += value.number
                 continue
-            if value.number <= 0:
+            number = value.number + owed.pop(key, 0)
+            if number <= 0:
+                # The datagram that this makes up for was counted after the turn (bpf/queries.c, ask_one_less).
+                self._owed[key] = number
                 continue
             process = self._population.find(value.subject)
             process.flags |= value.subject.flags
             process.checked = max(process.checked, value.subject.checked)
-            burst = Burst(value.number, value.first, value.last, value.previous, value.handshakes)
+            burst = Burst(number, value.first, value.last, value.previous, value.handshakes)
             address = PairKey(self._address(key), key.netns)
             transport = _TRANSPORTS[key.transport]
-            counted.append((self._take_in(process, address, key.port, transport, burst), transport, value.number))
+            counted.append((self._take_in(process, address, key.port, transport, burst), transport, number))
             touched.add(process)
             if process.is_worker and process.state == value.subject.state:
                 self._take_in(process.owner, address, key.port, transport, burst, by_worker=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import structlog
@@ -63,12 +64,33 @@ def run(args: Namespace) -> int:
             sys.stdout.write("the configuration is right\n")
             return 0
         logs.configure(configured["log.level"], configured["log.format"])
-        tracer = Tracer(configured.settings)
-        asyncio.run(_Daemon(tracer, configured, read).run())
+        _run_until_stopped(configured, read)
     except ResolvtraceError as error:
         sys.stderr.write(f"resolvtrace daemon: {printable(str(error))}\n")
         return _FAILED
     return 0
+
+
+class _StoppedEarlyError(Exception):
+    """It was told to end before it was ready."""
+
+
+def _stop_early(_number: int, _frame: FrameType | None) -> None:
+    raise _StoppedEarlyError
+
+
+def _run_until_stopped(configured: Configuration, read: Callable[[], Configuration]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop_early)  # until the event loop takes over
+    tracer = None
+    try:
+        tracer = Tracer(configured.settings)
+        asyncio.run(_Daemon(tracer, configured, read).run())
+    except _StoppedEarlyError:
+        _LOG.info("stopped before it was ready")
+    finally:
+        if tracer is not None:
+            tracer.close()
 
 
 def _reader(args: Namespace) -> Callable[[], Configuration]:
@@ -95,13 +117,12 @@ class _Daemon:
         from exporter.web import WebError, WebServer  # noqa: PLC0415
 
         loop = asyncio.get_running_loop()
+        records = self._tracer.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         try:
             async with AsyncExitStack() as running:
-                running.callback(self._tracer.close)
-                records = self._tracer.start()
                 loop.add_reader(records, self._tracer.consume)
                 running.callback(loop.remove_reader, records)
                 waiting = running.enter_context(ThreadPoolExecutor(1, "tick"))

@@ -11,6 +11,7 @@ import ctypes
 import errno
 import json
 import os
+import signal
 import socket
 import sys
 import traceback
@@ -35,6 +36,8 @@ def run(channel: socket.socket, capacities: programs.Capacities) -> None:
     It leaves through os._exit: bcc's own clean-up would detach what was just handed over.
     """
     status = 1
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     try:
         _load(channel, capacities)
         status = 0
@@ -84,6 +87,13 @@ def _load(channel: socket.socket, capacities: programs.Capacities) -> None:
     send(channel, {"links": [program.name for program in programs.CGROUP_PROGRAMS], "adopted": adopted}, links)
 
 
+def _refused() -> ResolvtraceError:
+    return ResolvtraceError(
+        "the kernel refuses to load BPF programs (EPERM), though the capabilities are there",
+        "kernel lockdown, a security module or a container's seccomp filter forbids it: start it outside of that",
+    )
+
+
 def _refused_attachment(name: str, error: OSError) -> ResolvtraceError:
     if error.errno == errno.EPERM:
         return ResolvtraceError(
@@ -117,6 +127,8 @@ class _Module:
             try:
                 self._bpf = bcc.BPF(text=programs.source_text(), cflags=[*capacities.macros(), *self._features()])
             except Exception as error:
+                if "not permitted" in compiler.text():
+                    raise _refused() from error
                 raise ResolvtraceError(
                     f"the probes do not compile: {compiler.text()}", "report this, with what resolvtrace --version says"
                 ) from error
@@ -178,11 +190,7 @@ class _Module:
                 return int(self._bpf.load_func(function.encode(), program_type, None, attach_type).fd)
             except Exception as error:
                 if "privileges" in str(error):
-                    raise ResolvtraceError(
-                        "the kernel refuses to load BPF programs (EPERM)",
-                        "run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; "
-                        "kernel lockdown or a container's seccomp filter may forbid it too",
-                    ) from error
+                    raise _refused() from error
                 raise ResolvtraceError(
                     f"the kernel refuses program {function}: {verifier.text()}", "report this, and the kernel's version"
                 ) from error

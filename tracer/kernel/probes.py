@@ -10,9 +10,11 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +61,8 @@ class Probes:
     def __init__(self, channel: socket.socket, child: int) -> None:
         self._channel = channel
         self._child = child
+        self._attachments: list[int] = []
+        self._ring: libbpf.RingBuffer | None = None
 
     def wait_until_loaded(self) -> None:
         """Take over what the loader has loaded: forks are followed from now on. Raises ResolvtraceError."""
@@ -76,7 +80,6 @@ class Probes:
         self.processes = maps["processes"]
         self._tick = 0
         self._draining: libbpf.Map = maps["asked1"]
-        self._ring: libbpf.RingBuffer | None = None
         self.adopted = 0
         self._queries_taken = 0
         self._processes_counted = 0
@@ -89,9 +92,13 @@ class Probes:
         data, descriptors, _flags, _address = socket.recv_fds(self._channel, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
         message = json.loads(data) if data else _SILENT
         if "problem" in message:
-            os.waitpid(self._child, 0)
+            self._wait_for_child()
             raise ResolvtraceError(message["problem"], message["remedy"])
         return _Received(message, list(descriptors))
+
+    def _wait_for_child(self) -> None:
+        os.waitpid(self._child, 0)
+        self._child = 0
 
     def listen(self, receive: Callable[[records.Record], None]) -> int:
         """Begin to take records; gives the descriptor that is readable when there are some."""
@@ -113,7 +120,7 @@ class Probes:
         self.attached |= set(received.message["links"])
         self.adopted = received.message["adopted"]
         self._channel.close()
-        os.waitpid(self._child, 0)
+        self._wait_for_child()
 
     def turn(self) -> None:
         """Let the programs count in the other map from now on."""
@@ -185,7 +192,11 @@ class Probes:
         return self.attached >= programs.REQUIRED
 
     def close(self) -> None:
-        """Detach everything."""
+        """Detach everything; a loader that is still at work is ended."""
+        if self._child:
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGKILL)
+            self._wait_for_child()
         if self._ring:
             self._ring.close()
             self._ring = None
