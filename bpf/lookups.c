@@ -86,6 +86,7 @@ TRACEPOINT_PROBE(syscalls, sys_exit_connect)
     if (answered && tried == NSCD)
         process->flags &= ~ASKED_ALONE;
     process->flags |= seen;
+    changed(task >> 32);
     /* passwd and group lookups go this way too. Names it is where resolv.conf was read; or where nscd answers so well
      * that nobody reads it, which only the client's memory tells: the daemon looks there.
      */

@@ -71,7 +71,7 @@ def _reason_stale(process: Process, address: str, pair: Pair) -> str:
 
 
 def _why_stale(process: Process, address: str, removal: Removal | None) -> str:
-    view, read = process.read_view, process.last_read
+    view, read = process.read_view or process.view, process.last_read
     if removal and view and _came_from_empty_file(view.history, address, removal):
         return "it took that address while the file was empty for a moment, and never read it again"
     if read is None or view is None:

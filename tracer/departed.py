@@ -36,7 +36,7 @@ class Departed:
 
     def add(self, process: Process, key: PairKey, pair: Pair) -> None:
         """Add what a process did that is gone."""
-        queries = sum(use.queries for use in pair.uses.values())
+        queries = sum(use.queries - use.inherited for use in pair.uses.values())
         if not queries or pair.evidence.last is None:
             return
         identity = process.identity

@@ -27,7 +27,7 @@ from tracer.snapshot import Snapshot
 from tracer.snapshots import Snapshots
 from tracer.store import SavedProcess, SavedState, Store, saved_process
 from tracer.verdict import Thresholds
-from tracer.views import HOST, View, ViewTable
+from tracer.views import HOST, SavedView, View, ViewTable
 
 _SAVE_EVERY = 10 * SECOND
 _TIDY_EVERY = 30 * SECOND
@@ -73,7 +73,7 @@ class Tracer:
             _LOG.warning("state not used", problem=loaded.problem)
         state = loaded.state
         self.lineage = Lineage(self._probes)
-        self.lineage.seed(self._procfs, {one.pid: _former(one) for one in state.processes})
+        self.lineage.seed(self._procfs, {one.pid: _former(one) for one in state.processes}, self._clock.boot())
         survivors = [one for one in state.processes if self._survived(one)]
         known = {HOST, *(one.view for one in survivors)}
         histories = {name: history for name, history in state.views.items() if name in known}
@@ -183,7 +183,7 @@ class Tracer:
         """Write the state down; a failure is said once, and tried again."""
         self._saved = self._clock.boot()
         processes = [saved for one in self.ledger.processes.values() if (saved := saved_process(one))]
-        views = {name: view.history for name, view in self.views.views.items()}
+        views = {name: SavedView(view.path, view.history) for name, view in self.views.views.items()}
         try:
             self._store.save(SavedState(self._boot_id, views, processes, dict(self.ledger.departed.uses)))
             self.ledger.unsaved = self._save_failed = False
@@ -203,4 +203,4 @@ class Tracer:
 
 def _former(saved: SavedProcess) -> Former:
     image = bytes.fromhex(saved.image) if saved.image else None
-    return Former(saved.start, saved.execs, image, saved.owns_state)
+    return Former(saved.start, saved.execs, image, saved.owns_state, saved.flags)

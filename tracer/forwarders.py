@@ -20,6 +20,7 @@ from tracer.views import View
 _DNS_PORT = 53
 _TCP_LISTEN = "0A"  # include/net/tcp_states.h; UDP sockets that are not connected show 07, TCP_CLOSE
 _UDP_OPEN = "07"
+_REPLACED = " (deleted)"  # what proc(5) puts behind the name of a program that was upgraded
 _RESOLVED = frozenset({"systemd-resolved", "systemd-resolve"})
 # systemd-resolved.service(8): its upstreams, for programs that want to ask them directly.
 _RESOLVED_UPSTREAMS = "/run/systemd/resolve/resolv.conf"
@@ -71,7 +72,7 @@ class Forwarders:
 
     def upstreams(self, process: Process) -> View | bool:
         """Tell whether it forwards: False, the view it takes its upstreams from, or True where that is not known."""
-        program = posixpath.basename(process.identity.exe or process.identity.comm or "")
+        program = posixpath.basename((process.identity.exe or process.identity.comm or "").removesuffix(_REPLACED))
         if program in _RESOLVED:
             return self._see(process.pid, _RESOLVED_UPSTREAMS) or True
         if program == "dockerd":

@@ -87,8 +87,10 @@ def follow(history: History, conf: ResolvConf, began: int, noticed: int) -> Hist
         return replace(history, generations=(*history.generations[:-1], same_list))
     generation = Generation(current.number + 1, conf, began, noticed)
     removals = {address: removal for address, removal in history.removals.items() if address not in conf.listed}
-    for address in sorted(current.conf.listed - conf.listed):
-        removals[address] = Removal(noticed, generation.number, current.conf.lookup_seconds)
+    # glibc's own come last, so that of a crowded file they are kept.
+    for address in (*current.conf.also_listed, *current.conf.nameservers):
+        if address not in conf.listed:
+            removals[address] = Removal(noticed, generation.number, current.conf.lookup_seconds)
     newest = sorted(removals.items(), key=lambda item: item[1].noticed)[-_KEPT_REMOVALS:]
     kept = (*history.generations, generation)[-_KEPT_GENERATIONS:]
     return replace(history, generations=kept, removals=dict(newest))

@@ -19,13 +19,14 @@ from tracer.kernel.records import Flag, KernelProcess, Queries, QueryKey, Record
 from tracer.lineage import Lineage
 from tracer.nscd import NscdClients
 from tracer.population import Population, Registry
-from tracer.process import Pair, PairKey, Process, ProcessId, Use
+from tracer.process import Pair, PairKey, Process, ProcessId, Read, Use
 from tracer.snapshot import State, Transport
 from tracer.verdict import Burst, Outlook, Thresholds
 from tracer.views import RESOLV_CONF, View
 
 _TRANSPORTS = {1: Transport.UDP, 2: Transport.TCP, 3: Transport.TLS}
 _MOST_PAIRS = 256
+_MOST_FILES = 16
 
 
 class Surroundings(Registry, Protocol):
@@ -79,13 +80,13 @@ class Ledger:
 
     def record(self, record: Record) -> None:
         """Take one ring buffer record in."""
-        if record.kind == RecordKind.TRIED and not record.subject.flags & Flag.READ_ONCE:
+        if record.kind == RecordKind.TRIED and not self._population.keeps(record.subject):
             self._nscd_clients.note(record.subject)
             return
         if record.kind in (RecordKind.EXECED, RecordKind.ENDED):
             self._nscd_clients.forget(record.subject)
         process = self._population.find(record.subject)
-        process.flags = record.subject.flags
+        process.note_flags(record.subject.flags, record.time)
         if record.kind == RecordKind.READ:
             self._read(process, record)
         elif record.kind == RecordKind.TRIED:
@@ -100,11 +101,20 @@ class Ledger:
         path = text(record.path)
         if posixpath.basename(path) != "resolv.conf":
             return
-        if path != RESOLV_CONF and not self._surroundings.is_view_file(process.pid, path):
-            process.other_files.add(path)
+        source = process.upstreams
+        if source is not None:  # a forwarder, judged by that file and no other
+            if path == source.path:
+                self._note_read(process, source, record)
             return
-        process.reads.append(record.time)
+        if path != RESOLV_CONF and not self._surroundings.is_view_file(process.pid, path):
+            if len(process.other_files) < _MOST_FILES:
+                process.other_files.add(path)
+            return
         view = self._surroundings.view(process.pid, record.subject.root, record.subject.parent_tgid)
+        self._note_read(process, view, record)
+
+    def _note_read(self, process: Process, view: View | None, record: Record) -> None:
+        process.reads.append(Read(record.time, record.subject.state))
         if view is None:
             self.lost["view_unreadable"] += 1
             return
@@ -135,16 +145,17 @@ class Ledger:
                 self._owed[key] = number
                 continue
             process = self._population.find(value.subject)
-            process.flags |= value.subject.flags
+            process.note_flags(value.subject.flags, value.last)
             process.checked = max(process.checked, value.subject.checked)
-            burst = Burst(number, value.first, value.last, value.previous, value.handshakes)
+            burst = Burst(number, value.first, value.last, value.previous, value.handshakes, value.subject.state)
             address = PairKey(self._address(key), key.netns)
             transport = _TRANSPORTS[key.transport]
             counted.append((self._take_in(process, address, key.port, transport, burst), transport, number))
             touched.add(process)
-            if process.is_worker and process.state == value.subject.state:
-                self._take_in(process.owner, address, key.port, transport, burst, by_worker=True)
-                touched.add(process.owner)
+            owner = process.owner_of(value.subject.state)
+            if owner is not None and owner.id in self.processes:
+                self._take_in(owner, address, key.port, transport, burst, by_worker=True)
+                touched.add(owner)
         touched.update(self._in_grace())
         for process in touched:
             self.settle(process)
@@ -171,7 +182,8 @@ class Ledger:
 
     def _drop_oldest_unlisted(self, process: Process) -> None:
         """Keep what was never listed for the latest nameservers only: a full resolver asks half the world."""
-        unlisted = [key for key, pair in process.pairs.items() if pair.state is State.UNLISTED]
+        view = process.view
+        unlisted = [key for key in process.pairs if view is None or not view.history.listed_once(key.address)]
         for key in sorted(unlisted, key=lambda key: process.pairs[key].evidence.last or 0)[: _MOST_PAIRS // 4]:
             self.departed.add(process, key, process.pairs.pop(key))
 
@@ -188,7 +200,7 @@ class Ledger:
         own = process.view
         return Outlook(
             own.history if own else None,
-            self.host.history if own is not None and own is not self.host else None,
+            self.host.history if own not in {None, self.host} and process.upstreams is None else None,
             bool(process.forwarder),
         )
 
@@ -227,8 +239,9 @@ class Ledger:
     def _see_whether_forwarder(self, process: Process) -> bool:
         upstreams = self._surroundings.upstreams(process)
         process.forwarder = upstreams is True
-        if isinstance(upstreams, View):
-            process.view = process.read_view = upstreams
+        process.upstreams = upstreams if isinstance(upstreams, View) else None
+        if process.upstreams is not None:
+            process.view = process.read_view = process.upstreams
         return process.forwarder
 
     def views_in_use(self) -> set[str]:

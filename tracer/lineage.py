@@ -6,14 +6,15 @@ owner is the topmost living process of such a chain. The links are the kernel's;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from tracer.kernel.records import KernelProcess
+from tracer.kernel.records import Flag, KernelProcess
 from tracer.procfs import Procfs, Running
 
 _LONGEST_CHAIN = 64
+_ID_SHIFT = 6
 
 
 class ProcessMap(Protocol):
@@ -37,6 +38,7 @@ class Former:
     execs: int
     image: bytes | None
     owns_state: bool
+    flags: int = 0
 
 
 class Lineage:
@@ -67,47 +69,44 @@ class Lineage:
         return pid, process
 
     def heirs(self, ended: Mapping[tuple[int, int], int]) -> Iterator[tuple[tuple[int, int], int, KernelProcess]]:
-        """Find the living children that go on with the state of processes that ended.
+        """Find the living processes that go on with the state of processes that ended.
 
-        ``ended``: state by (pid, birth). Gives (pid, birth) of the one that ended, and each heir.
+        ``ended``: state by (pid, birth). Gives (pid, birth) of the one that ended, and each heir: its children, and
+        the topmost of what is left of its grandchildren.
         """
         for pid, process in self._map.all_processes():
             parent = (process.parent_tgid, process.parent_birth)
-            if ended.get(parent) == process.state:
-                yield parent, pid, process
+            owner = (process.owner_tgid, process.owner_birth)
+            for gone in (parent, owner):
+                if ended.get(gone) == process.state:
+                    yield gone, *self.owner(pid, process)
+                    break
 
-    def seed(self, procfs: Procfs, former: Mapping[int, Former]) -> None:
+    def seed(self, procfs: Procfs, former: Mapping[int, Former], now: int) -> None:
         """Enter the processes that ran before the probes did.
 
         Parent and child share state where neither called exec since the fork, which their auxiliary vectors tell,
-        unless a former daemon saw the child read the file on its own.
+        unless a former daemon saw the child read the file on its own. ``now`` in nanoseconds of CLOCK_BOOTTIME.
         """
         running = {pid: found for pid in sorted(procfs.pids()) if (found := procfs.running(pid))}
-        numbers = _Numbers()
-        entries: dict[int, KernelProcess] = {}
+        seeding = _Seeding(running, former, self._map.process, _Numbers(now))
         for pid in running:
             for link in reversed(_chain(pid, running)):
-                if link not in entries:
-                    entries[link] = _entry(running[link], running, entries, former.get(link), numbers)
-        for pid, entry in entries.items():
-            self._enter(pid, entry)
-
-    def _enter(self, pid: int, entry: KernelProcess) -> None:
-        seen = self._map.process(pid)
-        if seen is None:
-            self._map.enter(pid, entry)
-        elif seen.birth == 0:
-            # It did something before we came to it; what that made of its state holds.
-            self._map.enter(
-                pid, seen._replace(birth=entry.birth, root=seen.root or entry.root, owner_birth=entry.birth)
-            )
+                if link not in seeding.entries:
+                    seeding.add(link)
+        for pid, entry in seeding.entries.items():
+            if self._map.process(pid) != entry:
+                self._map.enter(pid, entry)
 
 
 class _Numbers:
-    """Names for states and roots of processes whose beginnings were not seen: small, where the kernel's are large."""
+    """Numbers for states and roots of processes whose beginnings were not seen.
 
-    def __init__(self) -> None:
-        self._last = 0
+    They go on where the kernel's own are now (bpf/maps.h, fresh_id), so that none before was higher.
+    """
+
+    def __init__(self, now: int) -> None:
+        self._last = now << _ID_SHIFT
         self._roots: dict[tuple[int, int, int], int] = {}
 
     def fresh(self) -> int:
@@ -131,35 +130,57 @@ def _same(process: KernelProcess, birth: int) -> bool:
     return birth in (0, process.birth) or process.birth == 0
 
 
-def _entry(
-    this: Running,
-    running: Mapping[int, Running],
-    entries: Mapping[int, KernelProcess],
-    former: Former | None,
-    numbers: _Numbers,
-) -> KernelProcess:
-    known = former if former and (former.start, former.image) == (this.start, this.image) else None
-    parent = running.get(this.parent)
-    parents_entry = entries.get(this.parent)
-    shares = (
-        parent is not None
-        and parents_entry is not None
-        and this.image is not None
-        and this.image == parent.image
-        and not (known and known.owns_state)
-    )
-    return KernelProcess(
-        birth=this.start,
-        state=parents_entry.state if shares and parents_entry else numbers.fresh(),
-        root=numbers.root(this.root),
-        image=0,
-        parent_birth=parents_entry.birth if parents_entry else 0,
-        owner_birth=parents_entry.owner_birth if shares and parents_entry else this.start,
-        checked=0,
-        refused=0,
-        refused_tid=0,
-        execs=known.execs if known else 0,
-        parent_tgid=this.parent,
-        owner_tgid=parents_entry.owner_tgid if shares and parents_entry else this.pid,
-        flags=0,
-    )
+class _Seeding:
+    """Makes the entries of the processes that ran before, parents first."""
+
+    def __init__(
+        self,
+        running: Mapping[int, Running],
+        former: Mapping[int, Former],
+        seen: Callable[[int], KernelProcess | None],
+        numbers: _Numbers,
+    ) -> None:
+        self._running = running
+        self._former = former
+        self._seen = seen
+        self._numbers = numbers
+        self._parents = {process.parent for process in running.values()}
+        self.entries: dict[int, KernelProcess] = {}
+
+    def add(self, pid: int) -> None:
+        """Make one entry. What the kernel side has seen of the process since the probes were there holds."""
+        this = self._running[pid]
+        seen = self._seen(pid)
+        if seen is not None and seen.birth:
+            self.entries[pid] = seen
+            return
+        former = self._former.get(pid)
+        known = former if former and (former.start, former.image) == (this.start, this.image) else None
+        parent = self.entries.get(this.parent)
+        has_read = seen is not None and bool(seen.flags & Flag.READ_ONCE)
+        source = None if has_read or (known and known.owns_state) else self._shared_with(this, parent)
+        flags = (seen.flags if seen else 0) | (known.flags if known else 0)
+        self.entries[pid] = KernelProcess(
+            birth=this.start,
+            state=source.state if source else seen.state if seen else self._numbers.fresh(),
+            root=(seen.root if seen else 0) or self._numbers.root(this.root),
+            image=seen.image if seen else 0,
+            parent_birth=parent.birth if parent else 0,
+            owner_birth=source.owner_birth if source else this.start,
+            checked=seen.checked if seen else 0,
+            refused=seen.refused if seen else 0,
+            refused_tid=seen.refused_tid if seen else 0,
+            execs=(seen.execs if seen else 0) + (known.execs if known else 0),
+            parent_tgid=this.parent,
+            owner_tgid=source.owner_tgid if source else pid,
+            flags=flags | (Flag.FORKED if pid in self._parents else 0),
+        )
+
+    def _shared_with(self, this: Running, parent: KernelProcess | None) -> KernelProcess | None:
+        """Give the parent's entry where the two share their state."""
+        running = self._running.get(this.parent)
+        seen = self._seen(this.parent)
+        has_read = seen is not None and bool(seen.flags & Flag.READ_ONCE)
+        if parent is None or running is None or this.image is None or this.image != running.image or has_read:
+            return None
+        return parent

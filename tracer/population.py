@@ -53,12 +53,17 @@ class Population:
             self._stand_alone(found, subject.state)
         return found
 
+    def keeps(self, subject: Subject) -> bool:
+        """Whether it is kept already."""
+        return ProcessId(subject.tgid, subject.birth, subject.execs) in self.processes
+
     def _stand_alone(self, process: Process, state: int) -> None:
         """Let it go by a state of its own, since it has read the file; what it forked before keeps the former one.
 
         States are numbered upwards.
         """
         shared = process.workers.copy()
+        process.former = (process.state, process.owner) if process.is_worker else None
         self._leave_owner(process)
         process.state = state
         for worker in shared:
@@ -70,7 +75,16 @@ class Population:
         self.processes[process_id] = process
         process.view = self._registry.view(subject.tgid, subject.root, subject.parent_tgid)
         self._link_subject(process, subject)
+        parent = self._kept(subject.parent_tgid, subject.parent_birth)
+        if parent is not None and any(read.state == process.state for read in parent.reads):
+            self._hand_down_reads(parent, process)
         return process
+
+    def _kept(self, pid: int, birth: int) -> Process | None:
+        entry = self._lineage.process(pid)
+        if entry is None or entry.birth != birth:
+            return None
+        return self.processes.get(ProcessId(pid, birth, entry.execs))
 
     def _link(self, process: Process) -> None:
         entry = self._lineage.process(process.pid)
@@ -120,7 +134,7 @@ class Population:
     def _hand_down_reads(owner: Process, process: Process) -> None:
         if process.reads:
             return
-        process.reads.extend(owner.reads)
+        process.reads.extend(read for read in owner.reads if read.state <= process.state)
         if owner.read_view is not None:
             process.view = process.read_view = owner.read_view
 
@@ -156,15 +170,17 @@ class Population:
         if not leaving:
             return []
         states = {key: process.state for key, process in leaving.items()}
-        heirs = []
+        heirs = {}
         for key, pid, entry in list(self._lineage.heirs(states)):
-            heirs.append(heir := self.keep(pid, entry))
-            self._leave_owner(heir)
-            self._bequeath(leaving[key], heir)
+            heir = self.keep(pid, entry)
+            if heir.id not in heirs:
+                heirs[heir.id] = heir
+                self._leave_owner(heir)
+                self._bequeath(leaving[key], heir)
         for process in leaving.values():
             for worker in process.workers.copy():
                 self._link(worker)
-        return heirs
+        return list(heirs.values())
 
     def _bequeath(self, owner: Process, heir: Process) -> None:
         self._hand_down_reads(owner, heir)

@@ -13,9 +13,13 @@ from tracer.verdict import Burst, Conduct, Evidence
 from tracer.views import View
 
 _KEPT_READS = 8
-_TICK = 10_000_000
-"""Longest tick of a kernel (CONFIG_HZ=100), in nanoseconds: queries may seem that much earlier than they were
-(bpf/records.h), so only a read that lies further behind a query is certain to have come after it."""
+
+
+class Read(NamedTuple):
+    """A process read resolv.conf, and has been in that resolver state since."""
+
+    at: int
+    state: int
 
 
 class ProcessId(NamedTuple):
@@ -43,6 +47,8 @@ class Use:
     removal: int | None = None
     first: int | None = None
     last: int | None = None
+    inherited: int = 0
+    """Of ``queries``: those of the owner whose heir this process is."""
 
     def take_in(self, burst: Burst, removal: int | None, *, by_worker: bool) -> None:
         """Add a burst; ``removal`` as in :class:`tracer.verdict.Evidence`."""
@@ -72,7 +78,9 @@ class Pair:
 
     def copy_for_heir(self) -> Pair:
         """Give a copy that goes on by itself."""
-        return Pair(self.evidence, {key: replace(use) for key, use in self.uses.items()}, self.state)
+        return Pair(
+            self.evidence, {key: replace(use, inherited=use.queries) for key, use in self.uses.items()}, self.state
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +89,8 @@ class Process:
 
     ``owner`` is itself, or the process whose resolver state it uses. ``root`` and ``state`` are the kernel side's
     numbers. ``view`` is the one it last read or, where it read none, has.
+    ``upstreams`` is the one that a forwarder takes its nameservers from. ``former``: the state and the owner that it
+    had before it last read. ``flags_at`` is when ``flags`` were so.
     """
 
     id: ProcessId
@@ -92,7 +102,7 @@ class Process:
     owner: Process = field(init=False)
     workers: set[Process] = field(default_factory=set)
     workers_seen: int = 0
-    reads: deque[int] = field(default_factory=lambda: deque(maxlen=_KEPT_READS))
+    reads: deque[Read] = field(default_factory=lambda: deque(maxlen=_KEPT_READS))
     read_view: View | None = None
     checked: int = 0
     answered: int = 0
@@ -100,6 +110,9 @@ class Process:
     pairs: dict[PairKey, Pair] = field(default_factory=dict)
     other_files: set[str] = field(default_factory=set)
     forwarder: bool | None = None
+    upstreams: View | None = None
+    former: tuple[int, Process] | None = None
+    flags_at: int = 0
     ended: int | None = None
     recovered: bool = False
 
@@ -111,6 +124,17 @@ class Process:
         """Its process id in the initial pid namespace."""
         return self.id.pid
 
+    def note_flags(self, flags: int, at: int) -> None:
+        """Take over what the kernel side said of it, unless something later is known."""
+        if at >= self.flags_at:
+            self.flags, self.flags_at = flags, at
+
+    def owner_of(self, state: int) -> Process | None:
+        """Tell whose state it used when it asked in this one; None where that was its own."""
+        if self.is_worker and state == self.state:
+            return self.owner
+        return self.former[1] if self.former and self.former[0] == state else None
+
     @property
     def is_worker(self) -> bool:
         """Whether a living owner stands for it."""
@@ -119,7 +143,7 @@ class Process:
     @property
     def last_read(self) -> int | None:
         """When it last read its view's file, or looked whether it had changed."""
-        times = [*self.reads, *([self.checked] if self.checked else [])]
+        times = [*(read.at for read in self.reads), *([self.checked] if self.checked else [])]
         return max(times, default=None)
 
     @property
@@ -150,14 +174,13 @@ class Process:
     def conduct(self) -> Conduct:
         """Tell what it did, as far as that clears a flag."""
         current = [
-            pair.evidence.last
+            pair.evidence
             for key, pair in self.pairs.items()
             if pair.evidence.last is not None and self.view is not None and self.view.history.lists(key.address)
         ]
-        last_current = max(current, default=None)
-        followed = None
-        if last_current is not None:
-            followed = max((read - _TICK for read in self.reads if read < last_current), default=None)
+        last_current = max((evidence.last for evidence in current if evidence.last is not None), default=None)
+        state = max((evidence.state for evidence in current), default=0)
+        followed = max((read.state for read in self.reads if read.state <= state), default=None)
         return Conduct(self.id.birth or None, followed, last_current)
 
     @property

@@ -181,5 +181,7 @@ def unit_and_container_of_path(path: str) -> tuple[str | None, str | None]:
     """
     containers = _CONTAINER.findall(path)
     container = containers[-1] if containers else None
-    units = [unit for unit in _UNIT.findall(path) if not (container and container in unit)]
+    units = [
+        unit for unit in _UNIT.findall(path) if not (container and (container in unit or unit.startswith("user@")))
+    ]
     return (units[-1] if units else None), container

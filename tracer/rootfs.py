@@ -11,7 +11,7 @@ import ctypes
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 _SYS_OPENAT2 = 437
@@ -22,8 +22,10 @@ _RESOLVE_IN_ROOT = 0x10
 MOST_BYTES = 128 << 20
 _CHUNK = 1 << 20
 _LONGEST_LINE = 4096
+_TRIES = 2000
 _KEYWORDS = (b"nameserver", b"options", b"search", b"domain")
 _KEPT_LINES = 1024
+_BLANKS = b" \t\v\f"
 
 
 class _OpenHow(ctypes.Structure):
@@ -36,8 +38,16 @@ def _openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
     descriptor = library.syscall(_SYS_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))
     if descriptor < 0:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), path.decode())
+        raise OSError(number, os.strerror(number), os.fsdecode(path))
     return int(descriptor)
+
+
+def _openat2_patiently(directory: int, path: bytes, flags: int, resolve: int) -> int:
+    """Try again where a rename anywhere on the machine went on while `..` was walked: EAGAIN, openat2(2)."""
+    for _ in range(_TRIES):
+        with suppress(BlockingIOError):
+            return _openat2(directory, path, flags, resolve)
+    return _openat2(directory, path, flags, resolve)
 
 
 class Identity(NamedTuple):
@@ -74,7 +84,7 @@ def _identity(status: os.stat_result) -> Identity:
 
 @contextmanager
 def _opened(directory: int, path: str, flags: int, resolve: int) -> Iterator[int]:
-    descriptor = _openat2(directory, os.fsencode(path.lstrip("/")), flags, resolve)
+    descriptor = _openat2_patiently(directory, os.fsencode(path.lstrip("/")), flags, resolve)
     try:
         yield descriptor
     finally:
@@ -92,10 +102,15 @@ def root_of(proc: str, pid: int) -> Iterator[int]:
 
 
 def signature(root: int, path: str) -> Signature | None:
-    """Look at a file without opening it; None where there is none (or a loop of links, or no way to it)."""
+    """Look at a file without opening it; None where there is none (or a loop of links, or no way to it).
+
+    Raises BlockingIOError where the kernel cannot tell, for all the renames that go on.
+    """
     try:
         with _opened(root, path, os.O_PATH, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as descriptor:
             status = os.fstat(descriptor)
+    except BlockingIOError:
+        raise
     except OSError:
         return None
     return Signature(
@@ -149,30 +164,37 @@ def read_lines_that_matter(root: int, path: str) -> bytes:
 
 def _lines_that_matter(descriptor: int) -> list[bytes]:
     kept: list[bytes] = []
+    room = dict.fromkeys(_KEYWORDS, _KEPT_LINES)
     unfinished = b""
     for _ in range(MOST_BYTES // _CHUNK):
         chunk = os.read(descriptor, _CHUNK)
         whole, newline, unfinished = (unfinished + chunk if chunk else unfinished + b"\n").rpartition(b"\n")
         if newline:
-            kept += _lines_with_keywords(whole)
+            kept += _lines_with_keywords(whole, room)
         # Of a line without end only the beginning can matter.
         unfinished = unfinished[:_LONGEST_LINE]
-        if not chunk or len(kept) > _KEPT_LINES:
+        if not chunk:
             break
-    return kept[:_KEPT_LINES]
+    return kept
 
 
-def _lines_with_keywords(text: bytes) -> list[bytes]:
-    """Find the keywords, not the lines: a hundred megabytes of comments are then read at the speed of memory."""
+def _lines_with_keywords(text: bytes, room: dict[bytes, int]) -> list[bytes]:
+    """Find the keywords, not the lines: a hundred megabytes of comments are then read at the speed of memory.
+
+    ``room`` is how many more lines with each keyword are kept.
+    """
     lines: dict[int, bytes] = {}
     for keyword in _KEYWORDS:
         at = text.find(keyword)
-        while at >= 0 and len(lines) <= _KEPT_LINES:
+        while at >= 0 and room[keyword]:
             begin = text.rfind(b"\n", 0, at) + 1
             end = text.find(b"\n", at)
             end = len(text) if end < 0 else end
-            lines[begin] = text[begin : min(end, begin + _LONGEST_LINE)]
-            at = text.find(keyword, end)
+            # A carriage return ends a line for others than glibc.
+            if not text[begin:at].rpartition(b"\r")[2].strip(_BLANKS):
+                lines[begin] = text[begin : min(end, begin + _LONGEST_LINE)]
+                room[keyword] -= 1
+            at = text.find(keyword, at + 1)
     return [line for _, line in sorted(lines.items())]
 
 

@@ -131,10 +131,10 @@ class ProbeHealth:
 
     name: str
     attached: bool
-    required: bool = True
-    """Whether the daemon is ready only with it."""
     runs: int | None = None
     run_seconds: float | None = None
+    required: bool = True
+    """Whether the daemon is ready only with it."""
 
 
 @dataclass(frozen=True, slots=True)

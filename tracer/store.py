@@ -15,10 +15,11 @@ from typing import Any
 from tracer.departed import DepartedKey, DepartedUse
 from tracer.errors import ResolvtraceError
 from tracer.generations import Generation, History, Removal
-from tracer.process import Pair, PairKey, Process, Use
+from tracer.process import Pair, PairKey, Process, Read, Use
 from tracer.resolvconf import ResolvConf
 from tracer.snapshot import State, Transport
 from tracer.verdict import Evidence
+from tracer.views import SavedView
 
 SCHEMA = "resolvtrace-state/1"
 _NAME = "state.json"
@@ -35,7 +36,7 @@ class SavedProcess:
     owns_state: bool
     view: str | None
     flags: int
-    reads: tuple[int, ...]
+    reads: tuple[Read, ...]
     checked: int
     answered: int
     workers_seen: int
@@ -47,7 +48,7 @@ class SavedState:
     """What was saved. Times are nanoseconds of CLOCK_BOOTTIME of the boot ``boot_id``."""
 
     boot_id: str
-    views: dict[str, History] = field(default_factory=dict)
+    views: dict[str, SavedView] = field(default_factory=dict)
     processes: list[SavedProcess] = field(default_factory=list)
     departed: dict[DepartedKey, DepartedUse] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ class Store:
             return Loaded(_state_from(data) if data["boot_id"] == boot_id else SavedState(boot_id))
         except FileNotFoundError:
             return Loaded(SavedState(boot_id))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             return self._set_aside(boot_id, f"it cannot be read ({error!r})")
 
     def _set_aside(self, boot_id: str, why: str) -> Loaded:
@@ -136,7 +137,7 @@ def _state_to(state: SavedState) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "boot_id": state.boot_id,
-        "views": {name: _history_to(history) for name, history in state.views.items()},
+        "views": {name: _view_to(view) for name, view in state.views.items()},
         "processes": [_process_to(process) for process in state.processes],
         "departed": [[*key, use.queries, use.last] for key, use in state.departed.items()],
     }
@@ -145,28 +146,30 @@ def _state_to(state: SavedState) -> dict[str, Any]:
 def _state_from(data: dict[str, Any]) -> SavedState:
     return SavedState(
         data["boot_id"],
-        {name: _history_from(history) for name, history in data["views"].items()},
+        {name: _view_from(view) for name, view in data["views"].items()},
         [_process_from(process) for process in data["processes"]],
         {DepartedKey(*row[:4]): DepartedUse(row[4], row[5]) for row in data["departed"]},
     )
 
 
-def _history_to(history: History) -> dict[str, Any]:
+def _view_to(view: SavedView) -> dict[str, Any]:
+    history = view.history
     return {
+        "path": view.path,
         "file_changed": history.file_changed,
         "generations": [asdict(generation) for generation in history.generations],
         "removals": {address: asdict(removal) for address, removal in history.removals.items()},
     }
 
 
-def _history_from(data: dict[str, Any]) -> History:
+def _view_from(data: dict[str, Any]) -> SavedView:
     generations = tuple(
         Generation(one["number"], _conf_from(one["conf"]), one["began"], one["noticed"]) for one in data["generations"]
     )
     if not generations:
         raise ValueError("a view without a generation")
     removals = {address: Removal(**removal) for address, removal in data["removals"].items()}
-    return History(generations, data["file_changed"], removals)
+    return SavedView(data["path"], History(generations, data["file_changed"], removals))
 
 
 def _conf_from(data: dict[str, Any]) -> ResolvConf:
@@ -197,4 +200,4 @@ def _process_from(data: dict[str, Any]) -> SavedProcess:
         )
         for one in data["pairs"]
     }
-    return SavedProcess(**{**data, "reads": tuple(data["reads"]), "pairs": pairs})
+    return SavedProcess(**{**data, "reads": tuple(Read(*read) for read in data["reads"]), "pairs": pairs})

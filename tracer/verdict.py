@@ -24,7 +24,9 @@ class Thresholds:
 class Burst:
     """What was asked within one tick. ``previous`` is the time of the one before the last, 0 for none.
 
-    ``handshakes`` of ``count`` are segments of TLS handshakes, which count for no threshold.
+    ``handshakes`` of ``count`` are segments of TLS handshakes, which count for no threshold. ``state`` is the resolver
+    state in which it was asked: their numbers rise with each read of resolv.conf, and put reads and queries in order
+    where clocks are too coarse for it.
     """
 
     count: int
@@ -32,13 +34,15 @@ class Burst:
     last: int
     previous: int = 0
     handshakes: int = 0
+    state: int = 0
 
     def sent_after(self, time: int) -> int:
         """Count those that were certainly sent later than this: never too many."""
         counted = self.count - self.handshakes
         if self.first > time:
             return max(counted, 0)
-        return max(min(counted, (self.last > time) + (self.previous > time)), 0)
+        # Of a tick that lies on both sides only the last two are known, and they may be the handshakes.
+        return max(min(counted, (self.last > time) + (self.previous > time) - self.handshakes), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,13 @@ class Evidence:
     """What is known of one process and one nameserver.
 
     ``since_removed`` and ``late`` speak of the removal noticed at ``removal``: queries sent after it, and later than
-    its grace. ``late`` starts anew when the clear rule applies. ``flagged`` is when it first was enough.
+    its grace. ``late`` starts anew when the clear rule applies. ``flagged`` is when it first was enough. ``state`` is
+    the resolver state of the last query.
     """
 
     first: int | None = None
     last: int | None = None
+    state: int = 0
     removal: int | None = None
     since_removed: int = 0
     late: int = 0
@@ -62,8 +68,8 @@ class Evidence:
 class Conduct:
     """What the process did besides, as far as it clears.
 
-    ``followed``: its latest read of the file after which it asked a nameserver that is listed now.
-    ``last_current``: when it last asked one.
+    ``followed``: the resolver state that its latest read of the file gave it, after which it asked a nameserver that
+    is listed now. ``last_current``: when it last asked one.
     """
 
     started: int | None = None
@@ -85,7 +91,7 @@ def take_in(evidence: Evidence, burst: Burst, removal: Removal | None, threshold
     """Add a burst. ``removal`` is the one in force for the address, None where it is listed or never was."""
     first = burst.first if evidence.first is None else min(evidence.first, burst.first)
     last = burst.last if evidence.last is None else max(evidence.last, burst.last)
-    evidence = align(replace(evidence, first=first, last=last), removal)
+    evidence = align(replace(evidence, first=first, last=last, state=max(evidence.state, burst.state)), removal)
     if removal is None:
         return evidence
     since = evidence.since_removed + burst.sent_after(removal.noticed)
@@ -111,7 +117,7 @@ def is_clear(evidence: Evidence, conduct: Conduct, thresholds: Thresholds) -> bo
     """
     if evidence.last is None:
         return False
-    if conduct.followed is not None and conduct.followed > evidence.last:
+    if conduct.followed is not None and conduct.followed > evidence.state:
         return True
     return (
         conduct.last_current is not None and conduct.last_current - evidence.last >= thresholds.clear_seconds * SECOND

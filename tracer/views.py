@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,6 +28,10 @@ _MILLISECOND = 1_000_000
 _SETTLE_WRITTEN = 200 * _MILLISECOND
 _SETTLE_EMPTY = 500 * _MILLISECOND
 _LOOKED_AT_ONCE = 20
+_COMPARISONS = 3
+
+
+_UNSEEN = rootfs.Signature(rootfs.Identity(0, 0), -1, 0, 0, regular=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +57,21 @@ class View:
         self.changes = 0
         self.anchors: dict[int, int] = {}
         """Processes that see it: pid to root, as the lineage numbers roots."""
-        self._signature: rootfs.Signature | None = None
+        self._signature: rootfs.Signature | None = _UNSEEN
         self._pending: _Pending | None = None
         self._looked = 0
 
     def begin(self, root: int, clock: Clock, history: History | None) -> None:
         """Read it for the first time; ``history`` is what a former daemon knew of it."""
         now = clock.boot()
+        if history is not None:
+            self.history = history
+            self._looked = history.current.noticed
+            self.look(root, clock)
+            return
         self._signature = rootfs.signature(root, self.path)
         conf = parse(rootfs.read_lines_that_matter(root, self.path))
-        changed = _changed(self._signature, clock) or now
-        if history is None:
-            self.history = first_generation(conf, now, changed)
-        else:
-            self._accept(history, conf, now, now)
+        self.history = first_generation(conf, now, _changed(self._signature, clock) or now)
         self._looked = now
 
     def look(self, root: int, clock: Clock) -> bool:
@@ -99,9 +103,9 @@ class View:
     def _read(self, root: int, signature: rootfs.Signature | None, clock: Clock, now: int) -> _Pending:
         conf = parse(rootfs.read_lines_that_matter(root, self.path))
         began = min(max(_changed(signature, clock) or now, self._looked), now)
-        known = {one.identity for one in (self._signature, self._pending and self._pending.signature) if one}
-        in_place = signature is not None and signature.identity in known
-        settle = _SETTLE_EMPTY if conf.implicit else _SETTLE_WRITTEN if in_place else 0
+        # A rename sets the ctime and leaves the mtime: the file was whole before it came here.
+        renamed = signature is not None and signature.changed > signature.modified
+        settle = _SETTLE_EMPTY if conf.implicit else 0 if renamed else _SETTLE_WRITTEN
         return _Pending(signature, conf, began, now, settle)
 
     def _accept(self, history: History, conf: ResolvConf, began: int, now: int) -> bool:
@@ -116,11 +120,19 @@ def _changed(signature: rootfs.Signature | None, clock: Clock) -> int | None:
     return signature.changed - clock.wall_offset() if signature else None
 
 
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """What a former daemon of this boot knew of a view."""
+
+    path: str
+    history: History
+
+
 class ViewTable:
     """Every view that a tracked process has."""
 
     def __init__(
-        self, procfs: Procfs, clock: Clock, root_number: Callable[[int], int | None], known: dict[str, History]
+        self, procfs: Procfs, clock: Clock, root_number: Callable[[int], int | None], known: dict[str, SavedView]
     ) -> None:
         """Begin with the host's view.
 
@@ -156,10 +168,9 @@ class ViewTable:
         number = self._root_number(pid)
         try:
             with rootfs.root_of(self._procfs.root, pid) as root:
-                place = rootfs.place(root, path)
-                if self._root_number(pid) != number:
+                view = self._find(root, path) or self._create(pid, root, path)
+                if view is None or self._root_number(pid) != number:
                     return None
-                view = self._find(place, path) or self._create(pid, root, place, path)
         except OSError:
             return None
         view.anchors[pid] = number or 0
@@ -171,27 +182,36 @@ class ViewTable:
         """Find the view that a process had by what its root is called, where it cannot be looked at any more."""
         return self._by_root.get(number)
 
-    def _find(self, place: rootfs.Place, path: str) -> View | None:
-        for view in self.views.values():
+    def _find(self, root: int, path: str) -> View | None:
+        for _ in range(_COMPARISONS):
+            place = rootfs.place(root, path)
+            alike = [view for view in self.views.values() if (view.directory, view.path) == (place.directory, path)]
             # Looked at anew: a file may be mounted over it, and the same link may lead elsewhere in another namespace.
-            if (view.directory, view.path) != (place.directory, path):
-                continue
-            if self._through_anchor(view, lambda root: rootfs.place(root, path)) == place:
-                return view
+            # And once more, since the file may have been replaced between the two looks.
+            for view in alike:
+                if self._through_anchor(view, lambda anchor: rootfs.place(anchor, path)) == place:
+                    return view
+            if not alike:
+                break
         return None
 
-    def _create(self, pid: int, root: int, place: rootfs.Place, path: str) -> View:
+    def _create(self, pid: int, root: int, path: str) -> View | None:
         mount_ns = self._procfs.namespace(pid, "mnt")
-        directory = place.directory
+        if mount_ns is None and self.views:
+            return None
+        directory = rootfs.place(root, path).directory
         name = HOST if not self.views else f"{mount_ns}:{directory.device}:{directory.inode}"
         view = View(name, path, mount_ns, directory)
         former = self.views.get(name)
-        past = former.history if former is not None and name in self.in_use() else self._known.pop(name, None)
+        saved = self._known.pop(name, None)
+        # Numbers of namespaces and devices are used again: a view that nobody has any more is another's past.
+        past = saved.history if saved else None
+        if former is not None and name in self.in_use():
+            past = former.history
         view.begin(root, self._clock, past)
         if former is not None and past is former.history:
             former.resume(view)
             return former
-        # Numbers of namespaces and devices are used again: a view that nobody has any more is another's past.
         self.views[name] = view
         return view
 
@@ -199,16 +219,22 @@ class ViewTable:
         """Find a view by its name, also one that only a former daemon saw: it has a past, and no process yet."""
         if name not in self.views and name in self._known:
             namespace, device, inode = (int(part) for part in name.split(":"))
-            view = View(name, RESOLV_CONF, namespace, rootfs.Identity(device, inode))
-            view.history = self._known.pop(name)
+            saved = self._known.pop(name)
+            view = View(name, saved.path, namespace, rootfs.Identity(device, inode))
+            view.history = saved.history
             self.views[name] = view
         return self.views.get(name)
 
     def _through_anchor(self, view: View, look: Callable[[int], _T]) -> _T | None:
         for pid, number in list(view.anchors.items()):
             if (self._root_number(pid) or 0) == number:
-                with suppress(OSError), rootfs.root_of(self._procfs.root, pid) as root:
-                    return look(root)
+                try:
+                    with rootfs.root_of(self._procfs.root, pid) as root:
+                        return look(root)
+                except BlockingIOError:  # not now; but the process is the right one
+                    return None
+                except OSError:
+                    pass
             del view.anchors[pid]
         return None
 

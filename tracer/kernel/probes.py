@@ -170,7 +170,7 @@ class Probes:
         if time.monotonic() - self._health_at > _HEALTH_SECONDS:
             self._health_at = time.monotonic()
             self._health = tuple(
-                ProbeHealth(name, name in self.attached, name in programs.REQUIRED, *self._run_counts(name))
+                ProbeHealth(name, name in self.attached, *self._run_counts(name), required=name in programs.REQUIRED)
                 for name in programs.NAMES
             )
         return self._health
