@@ -43,12 +43,21 @@ static __always_inline struct queries *asked(struct query_key *key, u64 tick)
     return tick & 1 ? asked1.lookup(key) : asked0.lookup(key);
 }
 
-static __always_inline void set_asked(struct query_key *key, u64 tick, struct queries *queries)
+/* Only where it is not there: another processor may have begun to count in it. */
+static __always_inline void begin_asked(struct query_key *key, u64 tick, struct queries *queries)
 {
     if (tick & 1)
-        asked1.update(key, queries);
+        asked1.insert(key, queries);
     else
-        asked0.update(key, queries);
+        asked0.insert(key, queries);
+}
+
+static __always_inline void forget_asked(struct query_key *key, u64 tick)
+{
+    if (tick & 1)
+        asked1.delete(key);
+    else
+        asked0.delete(key);
 }
 
 /* Whose state it may be that is used has to be reported when it ends, though it may never do a thing itself. */
@@ -85,7 +94,8 @@ static __always_inline struct queries *describe_anew(struct query_key *key, u64 
         /* It read the file, or is another process, since: what it did before is kept apart. */
         struct query_key former = *key;
         former.former = found->subject.state;
-        set_asked(&former, tick, found);
+        begin_asked(&former, tick, found);
+        forget_asked(key, tick);
     }
     process->flags |= ACTED;
     watch(process->owner_tgid, process->owner_birth);
@@ -95,7 +105,7 @@ static __always_inline struct queries *describe_anew(struct query_key *key, u64 
     if (here)
         describe_current(&new.subject);
     new.seen = seen;
-    set_asked(key, tick, &new);
+    begin_asked(key, tick, &new);
     found = asked(key, tick);
     if (!found)
         lose(QUERIES_FULL);

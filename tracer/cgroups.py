@@ -1,37 +1,58 @@
 """From a cgroup's number to its path, for processes that were gone before /proc could be asked.
 
-The number that bpf_get_current_cgroup_id() gives is the inode of the cgroup's directory (kernfs).
+The number that bpf_get_current_cgroup_id() gives is what the file system of cgroups names the directory by in a file
+handle (kernfs, fs/kernfs/mount.c): one call finds it, however many cgroups there are.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
 
-_KEPT = 4096
-_SECONDS_BETWEEN_WALKS = 5
+_KERNFS_HANDLE = 0xFE  # FILEID_KERNFS, linux/exportfs.h
+_KEPT = 1024
+
+
+class _FileHandle(ctypes.Structure):
+    """struct file_handle of open_by_handle_at(2), with eight bytes of handle."""
+
+    _fields_ = (("bytes", ctypes.c_uint32), ("type", ctypes.c_int32), ("number", ctypes.c_uint64))
 
 
 class CgroupPaths:
-    """Paths below the root of cgroup2, by number; walked again, at most every five seconds, for an unknown one."""
+    """Paths below the root of cgroup2, by number; those found are remembered, since the cgroup may go as well."""
 
-    def __init__(self, root: str, seconds: Callable[[], float]) -> None:
+    def __init__(self, root: str) -> None:
         self._root = root
-        self._seconds = seconds
-        self._paths: dict[int, str] = {}
-        self._walked = float("-inf")
+        self._paths: OrderedDict[int, str] = OrderedDict()
 
     def path(self, number: int) -> str | None:
-        """Give the path below the root, with a leading slash; None where it is not known."""
-        if number not in self._paths and self._seconds() - self._walked >= _SECONDS_BETWEEN_WALKS:
-            self._walked = self._seconds()
-            self._paths = dict(self._walk())
-        return self._paths.get(number)
+        """Give the path below the root, with a leading slash; None where it is gone, or may not be asked for."""
+        found = self._paths.get(number) or self._find(number)
+        if found is not None:
+            self._paths[number] = found
+            self._paths.move_to_end(number)
+            if len(self._paths) > _KEPT:
+                self._paths.popitem(last=False)
+        return found
 
-    def _walk(self) -> Iterator[tuple[int, str]]:
-        walk = os.walk(self._root)
-        for _, (directory, _, _) in zip(range(_KEPT), walk, strict=False):
+    def _find(self, number: int) -> str | None:
+        handle = _FileHandle(8, _KERNFS_HANDLE, number)
+        try:
+            root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            descriptor = ctypes.CDLL(None, use_errno=True).open_by_handle_at(
+                root, ctypes.byref(handle), os.O_PATH | os.O_CLOEXEC
+            )
+            if descriptor < 0:
+                return None
             try:
-                yield os.stat(directory).st_ino, "/" + os.path.relpath(directory, self._root).removeprefix(".")
-            except OSError:
-                continue
+                path = os.readlink(f"/proc/self/fd/{descriptor}")
+            finally:
+                os.close(descriptor)
+        finally:
+            os.close(root)
+        return "/" + os.path.relpath(path, self._root).removeprefix(".")

@@ -5,7 +5,7 @@ Everything runs in the caller's thread. The caller waits for what happens (recor
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,21 +48,26 @@ class Settings:
 class Tracer:
     """One tracer on one machine."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        """Begin to load the probes, in a child process; raises ResolvtraceError. Finish with :meth:`start`."""
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Begin to load the probes, in a child process; raises ResolvtraceError. Finish with :meth:`start`.
+
+        ``stopped`` is asked while it waits for that child, and ends the waiting with StoppedError.
+        """
         require_privileges()
         self._settings = settings
         self._clock = clock or Clock()
         self._procfs = Procfs()
         self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
-        self._probes = kernel_probes.load(settings.capacities)
+        self._probes = kernel_probes.load(settings.capacities, stopped)
         self._saved = self._tidied = self._asked_nscd = self._clock.boot()
         self._save_failed = False
         self._following = False
 
     def start(self) -> int:
-        """Take in what was there before and follow from now on. Raises ResolvtraceError.
+        """Take in what was there before and follow from now on. Raises ResolvtraceError and StoppedError.
 
         Gives a descriptor that is readable when there are records to :meth:`consume`.
         """
@@ -78,7 +83,7 @@ class Tracer:
         known = {HOST, *(one.view for one in survivors)}
         histories = {name: history for name, history in state.views.items() if name in known}
         self.views = ViewTable(self._procfs, self._clock, self.lineage.root_number, histories)
-        cgroups = CgroupPaths(cgroup_root(), time.monotonic)
+        cgroups = CgroupPaths(cgroup_root())
         machine = Machine(self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock)
         self.ledger = Ledger(self.lineage, machine, self._clock, self._settings.thresholds, self.views.host)
         self.views.in_use = self.ledger.views_in_use

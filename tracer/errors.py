@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+class StoppedError(Exception):
+    """It was told to end before it was ready."""
+
+
 class ResolvtraceError(Exception):
     """One line that says what is wrong, and one that says what to do about it."""
 

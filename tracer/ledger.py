@@ -245,8 +245,12 @@ class Ledger:
         return process.forwarder
 
     def views_in_use(self) -> set[str]:
-        """Tell which views processes are judged by."""
-        return {process.view.id for process in self.processes.values() if process.view is not None}
+        """Tell which views living processes are judged by."""
+        return {
+            process.view.id
+            for process in self.processes.values()
+            if process.view is not None and self._population.lives(process)
+        }
 
     def view_changed(self, view: View) -> None:
         """Judge anew whoever the change concerns."""

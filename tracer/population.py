@@ -57,6 +57,13 @@ class Population:
         """Whether it is kept already."""
         return ProcessId(subject.tgid, subject.birth, subject.execs) in self.processes
 
+    def lives(self, process: Process) -> bool:
+        """Whether it is still the process that runs under its pid."""
+        entry = self._lineage.process(process.pid)
+        if process.ended is not None or entry is None:
+            return process.ended is None and self._registry.is_alive(process.pid)
+        return (entry.birth, entry.execs) == (process.id.birth, process.id.execs)
+
     def _stand_alone(self, process: Process, state: int) -> None:
         """Let it go by a state of its own, since it has read the file; what it forked before keeps the former one.
 
@@ -211,12 +218,7 @@ class Population:
         flagged = [process for process in turn if process.flagged is not None]
         uncertain, self._perhaps_ended = self._perhaps_ended, []
         for process in [*uncertain, *flagged, *turn[begin : begin + _SWEPT_AT_ONCE]]:
-            entry = self._lineage.process(process.pid)
-            if entry is None:
-                gone = not self._registry.is_alive(process.pid)
-            else:
-                gone = (entry.birth, entry.execs) != (process.id.birth, process.id.execs)
-            if gone:
+            if not self.lives(process):
                 process.flags |= Flag.FORKED  # or not: nothing told, so its heirs are looked for
                 self.end(process, now)
 

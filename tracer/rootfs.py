@@ -184,18 +184,24 @@ def _lines_with_keywords(text: bytes, room: dict[bytes, int]) -> list[bytes]:
     ``room`` is how many more lines with each keyword are kept.
     """
     lines: dict[int, bytes] = {}
+    # A carriage return ends a line for others than glibc; what counts is where a keyword stands for any of them.
+    ends = text.replace(b"\r", b"\n") if b"\r" in text else text
     for keyword in _KEYWORDS:
         at = text.find(keyword)
         while at >= 0 and room[keyword]:
-            begin = text.rfind(b"\n", 0, at) + 1
-            end = text.find(b"\n", at)
-            end = len(text) if end < 0 else end
-            # A carriage return ends a line for others than glibc.
-            if not text[begin:at].rpartition(b"\r")[2].strip(_BLANKS):
+            end = _end(ends, at)
+            if not text[ends.rfind(b"\n", 0, at) + 1 : at].strip(_BLANKS):
+                begin = text.rfind(b"\n", 0, at) + 1
+                end = _end(text, at)
                 lines[begin] = text[begin : min(end, begin + _LONGEST_LINE)]
                 room[keyword] -= 1
-            at = text.find(keyword, at + 1)
+            at = text.find(keyword, end)
     return [line for _, line in sorted(lines.items())]
+
+
+def _end(text: bytes, at: int) -> int:
+    end = text.find(b"\n", at)
+    return len(text) if end < 0 else end
 
 
 def is_same_file(root: int, path: str, other: str = "/etc/resolv.conf") -> bool:

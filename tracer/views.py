@@ -102,11 +102,14 @@ class View:
 
     def _read(self, root: int, signature: rootfs.Signature | None, clock: Clock, now: int) -> _Pending:
         conf = parse(rootfs.read_lines_that_matter(root, self.path))
-        began = min(max(_changed(signature, clock) or now, self._looked), now)
+        changed = min(_changed(signature, clock) or now, now)
+        began = max(changed, self._looked)
         # A rename sets the ctime and leaves the mtime: the file was whole before it came here.
         renamed = signature is not None and signature.changed > signature.modified
         settle = _SETTLE_EMPTY if conf.implicit else 0 if renamed else _SETTLE_WRITTEN
-        return _Pending(signature, conf, began, now, settle)
+        # What changed before this daemon looked has lasted since then.
+        since = changed if self._signature is _UNSEEN else now
+        return _Pending(signature, conf, began, since, settle)
 
     def _accept(self, history: History, conf: ResolvConf, began: int, now: int) -> bool:
         self.history = follow(history, conf, began, now)

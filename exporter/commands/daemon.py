@@ -22,7 +22,7 @@ from exporter import configuration, logs
 from exporter.configuration import KEYS, Configuration
 from exporter.escape import printable
 from tracer.engine import Tracer
-from tracer.errors import ResolvtraceError
+from tracer.errors import ResolvtraceError, StoppedError
 from tracer.snapshot import Snapshot
 
 _TICK_SECONDS = 1.0
@@ -71,26 +71,31 @@ def run(args: Namespace) -> int:
     return 0
 
 
-class _StoppedEarlyError(Exception):
-    """It was told to end before it was ready."""
+class _EarlyStop:
+    """Takes the signals until the event loop does. It only notes them: an exception from a handler comes anywhere."""
 
+    def __init__(self) -> None:
+        self._told = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
 
-def _stop_early(_number: int, _frame: FrameType | None) -> None:
-    raise _StoppedEarlyError
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self._told = True
+
+    def __call__(self) -> bool:
+        """Whether it was told to end."""
+        return self._told
 
 
 def _run_until_stopped(configured: Configuration, read: Callable[[], Configuration]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop_early)  # until the event loop takes over
-    tracer = None
+    early = _EarlyStop()
+    tracer = Tracer(configured.settings, stopped=early)
     try:
-        tracer = Tracer(configured.settings)
-        asyncio.run(_Daemon(tracer, configured, read).run())
-    except _StoppedEarlyError:
+        asyncio.run(_Daemon(tracer, configured, read).run(early))
+    except StoppedError:
         _LOG.info("stopped before it was ready")
     finally:
-        if tracer is not None:
-            tracer.close()
+        tracer.close()
 
 
 def _reader(args: Namespace) -> Callable[[], Configuration]:
@@ -110,7 +115,7 @@ class _Daemon:
         self._latest: Snapshot
         self._stop = asyncio.Event()
 
-    async def run(self) -> None:
+    async def run(self, early: _EarlyStop) -> None:
         """Start, serve, tick until told to end, stop."""
         # Imported while the loader's child compiles.
         from exporter.feed import FeedError, FeedServer  # noqa: PLC0415
@@ -121,6 +126,8 @@ class _Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
+        if early():
+            raise StoppedError
         try:
             async with AsyncExitStack() as running:
                 loop.add_reader(records, self._tracer.consume)

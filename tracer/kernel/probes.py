@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 import socket
 import time
@@ -18,12 +19,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tracer.errors import ResolvtraceError
+from tracer.errors import ResolvtraceError, StoppedError
 from tracer.kernel import libbpf, loader, programs, records
 from tracer.snapshot import MapHealth, ProbeHealth
 
 _MAX_DESCRIPTORS = 250
 _HEALTH_SECONDS = 10
+_ASK_SECONDS = 0.1
 _SILENT = {"problem": "the loader died without a word", "remedy": "see the kernel's log: dmesg"}
 _MESSAGE_BYTES = 65536
 _MEMBARRIER = 324  # x86-64 and others differ: see _membarrier_number
@@ -58,8 +60,9 @@ class _Received:
 class Probes:
     """Loaded programs, their maps and their ring. Made by :func:`load`."""
 
-    def __init__(self, channel: socket.socket, child: int) -> None:
+    def __init__(self, channel: socket.socket, child: int, stopped: Callable[[], bool]) -> None:
         self._channel = channel
+        self._stopped = stopped
         self._child = child
         self._attachments: list[int] = []
         self._ring: libbpf.RingBuffer | None = None
@@ -89,6 +92,9 @@ class Probes:
         self._offset = _boot_offset()
 
     def _receive(self) -> _Received:
+        while not select.select([self._channel], [], [], _ASK_SECONDS)[0]:
+            if self._stopped():
+                raise StoppedError
         data, descriptors, _flags, _address = socket.recv_fds(self._channel, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
         message = json.loads(data) if data else _SILENT
         if "problem" in message:
@@ -205,12 +211,15 @@ class Probes:
         self._attachments.clear()
 
 
-def load(capacities: programs.Capacities) -> Probes:
-    """Begin to load the programs in a child process. Call it before any thread is started."""
+def load(capacities: programs.Capacities, stopped: Callable[[], bool]) -> Probes:
+    """Begin to load the programs in a child process. Call it before any thread is started.
+
+    ``stopped``: see :class:`tracer.engine.Tracer`.
+    """
     ours, childs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = os.fork()
     if child == 0:
         ours.close()
         loader.run(childs, capacities)
     childs.close()
-    return Probes(ours, child)
+    return Probes(ours, child, stopped)
