@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,12 +127,11 @@ def daemon(directory: Path, *flags: str, **thresholds: Any) -> Iterator[Daemon]:
     """Run a daemon for a `with` block; its state stays in the directory."""
     directory.mkdir(parents=True, exist_ok=True)
     running = Daemon(directory, *flags, **thresholds)
-    running.start()
     try:
+        running.start()
         yield running
     finally:
-        with suppress(ProcessLookupError):
-            os.kill(running.process.pid, signal.SIGTERM)
+        running.process.terminate()
         try:
             running.process.wait(10)
         except subprocess.TimeoutExpired:

@@ -1,0 +1,204 @@
+"""Who a process is to an administrator: unit, container, user and program; also where it is gone, or lies about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import build
+from prometheus_client import parser as text_parser
+from tracing import RESOLVTRACE, SHORT, Daemon, daemon
+
+from exporter.lab import NAME, OLD, OLD_ANSWER, Program, World, experiment, wait_until
+
+NAMESERVER, BRIEF = "192.0.2.53", "192.0.2.99"
+CONTAINER = "0123456789abcdef" * 4
+UID = 12345
+CASES = {
+    "service": ("system.slice/foo.service", "foo.service", None),
+    "template": ("system.slice/system-foo.slice/foo@bar.service", "foo@bar.service", None),
+    "user": ("user.slice/user-1000.slice/user@1000.service/app.slice/app-foo.scope", "app-foo.scope", None),
+    "docker": (f"system.slice/docker-{CONTAINER}.scope", None, CONTAINER),
+    "pod": (f"kubepods.slice/kubepods-pod1.slice/cri-containerd-{CONTAINER}.scope", None, CONTAINER),
+    "inside": (f"system.slice/docker-{CONTAINER}.scope/system.slice/bar.service", "bar.service", CONTAINER),
+    "none": ("neither", None, None),
+}
+HOSTILE = b'\x1b]0;x\x07\n"\\\xff}'
+"""Sets a terminal's title, ends lines, quotes and labels, and is no UTF-8; short enough for comm."""
+HOSTILE_SHOWN = '\\x1b]0;x\\x07\\x0a"\\\\xff}'
+HOSTILE_UNIT = 'x\x1b[2J"\\.service'
+
+
+class Cgroups:
+    """Cgroups of the test's own in the unified tree."""
+
+    def __init__(self) -> None:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        mounts = [line.split()[4] for line in lines if " - cgroup2 " in line]
+        self.root = Path(mounts[0]) / f"resolvtrace-test-{os.getpid()}"
+
+    def within(self, path: str, argv: Sequence[str]) -> list[str]:
+        """Make a cgroup and give the command that runs a program in it from its exec on."""
+        directory = self.root / path
+        directory.mkdir(parents=True, exist_ok=True)
+        return ["sh", "-c", 'echo $$ >"$0"/cgroup.procs && exec "$@"', str(directory), *argv]
+
+    def remove(self) -> None:
+        """Remove them, innermost first, and kill who is left in them."""
+        for directory, _, _ in os.walk(self.root, topdown=False):
+            for pid in Path(directory, "cgroup.procs").read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            wait_until(lambda path=directory: removed(path), 5, f"{directory} to be empty")  # type: ignore[misc]
+
+
+def removed(directory: str) -> bool:
+    """Try to remove a cgroup; a process that has just ended may still be counted in it."""
+    try:
+        os.rmdir(directory)
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def cgroups() -> Iterator[Cgroups]:
+    """Give cgroups that are removed after the tests."""
+    made = Cgroups()
+    made.root.mkdir()
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a daemon knew of the living, and what it kept of those that are gone: (exe, view, queries) by unit."""
+
+    rows: dict[str, dict[str, Any]]
+    gone: dict[str | None, tuple[str, str, int]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, cgroups: Cgroups) -> Run:
+    """Let processes ask that live on, and others that are gone before anybody can look, below one daemon."""
+    asks = [str(build("send_queries")), "sendto", "23"]
+    services = [cgroups.within(f"system.slice/{unit}", [*asks, BRIEF]) for unit in ("gone.service", "gone.service")]
+    services.append(cgroups.within(f"system.slice/docker-{CONTAINER}.scope", [*asks, BRIEF]))
+    with (
+        daemon(tmp_path_factory.mktemp("identity")) as running,
+        World([NAMESERVER, BRIEF], f"nameserver {NAMESERVER}\n") as world,
+    ):
+        for address in (NAMESERVER, BRIEF):
+            world.nameserver(address, {NAME: OLD_ANSWER})
+        shell = world.start(["sh", "-c", 'while read -r line; do sh -c "$line"; done'])
+        programs = {
+            name: world.start(cgroups.within(path, [*asks, NAMESERVER]), {"STAY": "1"})
+            for name, (path, _, _) in CASES.items()
+        }
+        programs["user id"] = world.start(
+            ["setpriv", f"--reuid={UID}", "--clear-groups", *asks, NAMESERVER], {"STAY": "1"}
+        )
+        rows = {name: running.wait_for(one.pid, asked_23, 10, "its queries") for name, one in programs.items()}
+        for number, argv in enumerate(services, 1):
+            run_in(shell, argv, number)
+        settle(running)
+        # A unit that has just begun: its cgroup is new.
+        run_in(shell, cgroups.within("system.slice/new.service", [*asks, BRIEF]), len(services) + 1)
+        settle(running)
+        assert running.stop() == 0
+        departed = json.loads((running.state_dir / "state.json").read_text())["departed"]
+    return Run(rows, {row[0]: (row[1], row[2], row[4]) for row in departed if row[3] == BRIEF})
+
+
+def run_in(shell: Program, argv: Sequence[str], number: int) -> None:
+    """Let a shell run a program to its end, the shell's ``number``-th; it lives for some milliseconds."""
+    shell.write_line(" ".join(f"'{word}'" for word in argv))
+    wait_until(lambda: shell.output().count("done") == number, 10, "it to be gone")
+
+
+def settle(running: Daemon) -> None:
+    """Wait until everything sent before is counted: the snapshot after the next one began to count after this call."""
+    for _ in range(2):
+        before = running.check()["time"]
+        wait_until(lambda before=before: running.check()["time"] != before, 5, "the next snapshot")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_unit_and_container_are_those_of_the_cgroup(run: Run, name: str) -> None:
+    """Named as systemd, Docker and containerd name them; the innermost unit counts."""
+    _, unit, container = CASES[name]
+    assert (run.rows[name]["unit"], run.rows[name]["container"]) == (unit, container)
+
+
+def test_program_and_user_are_those_that_run(run: Run) -> None:
+    """Each of them under its own user."""
+    for name, row in run.rows.items():
+        assert (row["comm"], row["exe"]) == ("send_queries", str(build("send_queries")))
+        assert row["uid"] == (UID if name == "user id" else 0)
+        assert row["started_at"] is not None
+
+
+def test_what_is_gone_keeps_unit_program_and_view(run: Run) -> None:
+    """From what the kernel side noted: the number of its cgroup, the file of its exec, the root it was born with."""
+    exe, view = str(build("send_queries")), run.rows["none"]["view"]
+    assert view != "host"
+    assert run.gone["gone.service"] == (exe, view, 46)
+    assert sum(queries for _, _, queries in run.gone.values()) == 4 * 23
+
+
+def test_what_is_gone_keeps_a_unit_that_was_new(run: Run) -> None:
+    """A timer's service is new each time that it runs."""
+    assert run.gone.keys() == {None, "gone.service", "new.service"}
+
+
+def asked_23(row: dict[str, Any]) -> bool:
+    """Say whether all its queries are counted."""
+    return [use["queries"] for use in row["nameservers"]] == [23]
+
+
+def test_a_hostile_name_acts_nowhere(tmp_path: Path, cgroups: Cgroups) -> None:
+    """Name, path and unit are under their owner's control: shown so that they do nothing, and told apart."""
+    program = shutil.copy(build("getaddrinfo_loop"), tmp_path / os.fsdecode(HOSTILE))
+    with daemon(tmp_path / "daemon") as running, experiment() as lab:
+        lab.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
+        argv = cgroups.within(HOSTILE_UNIT, [str(program), NAME, "50"])
+        frozen = lab.world.start(argv, {"RES_OPTIONS": "no-reload"})
+        row = running.wait_for_state(frozen.pid, "current", 10)
+        assert row["comm"] == HOSTILE_SHOWN.replace("\\x1b", "\x1b").replace("\\x07", "\x07").replace("\\x0a", "\n")
+        assert row["exe"].endswith("/" + row["comm"])
+        assert row["unit"] == HOSTILE_UNIT
+        lab.change()
+        running.wait_for_state(frozen.pid, "stale", 20)
+        shown = [check(running, *flags) for flags in ((), ("--all",), ("--json",))]
+        metrics = running.metrics()
+        wait_until(lambda: "stale resolver" in running.log(), 5, "the log to tell")
+        log = running.log()
+    for text in [*shown, metrics, log]:
+        assert not [character for character in text if not character.isprintable() and character != "\n"]
+        assert str(frozen.pid) in text or text is metrics
+    assert HOSTILE_SHOWN in shown[0]
+    told = [line for line in log.splitlines() if "stale resolver" in line and str(frozen.pid) in line]
+    assert len(told) == 1
+    families = {family.name: family for family in text_parser.text_string_to_metric_families(metrics)}
+    labels = [sample.labels for sample in families["resolvtrace_stale_resolver"].samples]
+    unit = HOSTILE_UNIT.replace("\x1b", "\\x1b")
+    assert {"comm": HOSTILE_SHOWN, "unit": unit, "nameserver": OLD} in labels
+
+
+def check(running: Daemon, *flags: str) -> str:
+    """Run `resolvtrace check` as an administrator does."""
+    argv = [str(RESOLVTRACE), "check", "--socket", running.socket, *flags]
+    done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, timeout=10)
+    assert done.returncode == 1
+    return done.stdout.decode()

@@ -1,0 +1,187 @@
+"""Who asks on behalf of others, and where it takes its upstreams from; the tables are those of /proc/net (proc(5))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from doubles import NEW, OLD, World, a_view, conf
+from proctree import ProcTree
+
+from tracer.forwarders import Forwarders, served_addresses
+from tracer.generations import first_generation
+from tracer.process import Process, Read
+from tracer.procfs import Identity
+from tracer.views import View
+
+NET = Path(__file__).parents[2] / "fixtures" / "tracer" / "net"
+UDP_STUB, UDP_ANY, UDP_CONNECTED, UDP6_ANY, UDP6_LOCAL, TCP_STUB, TCP_OUT, TCP6_ANY = range(30001, 30009)
+
+
+def _tables(*names: str) -> dict[str, str]:
+    return {name: (NET / name).read_text() for name in names}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> ProcTree:
+    """Return a /proc without processes."""
+    return ProcTree(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("inode", "address"),
+    [
+        (UDP_STUB, "127.0.0.53"),
+        (UDP_ANY, "0.0.0.0"),  # noqa: S104 - what a socket is bound to
+        (UDP6_ANY, "::"),
+        (UDP6_LOCAL, "fd00::1:53"),
+        (TCP_STUB, "127.0.0.53"),
+        (TCP6_ANY, "::"),
+    ],
+)
+def test_an_address_is_read_as_the_kernel_writes_it(tree: ProcTree, inode: int, address: str) -> None:
+    """Words of 32 bits in the machine's order."""
+    tree.add(7)
+    tree.serves(7, _tables("udp", "udp6", "tcp", "tcp6"), [inode])
+    assert served_addresses(tree.root, 7) == {address}
+
+
+@pytest.mark.parametrize("inode", [UDP_CONNECTED, TCP_OUT, 30100])
+def test_a_client_serves_nothing(tree: ProcTree, inode: int) -> None:
+    """A connected socket, one from port 53 to elsewhere, and a server of something else."""
+    tree.add(7)
+    tree.serves(7, _tables("udp", "udp6", "tcp", "tcp6"), [inode])
+    assert served_addresses(tree.root, 7) == set()
+
+
+def test_a_socket_of_another_process_in_the_namespace_is_not_its_own(tree: ProcTree) -> None:
+    """The tables are the network namespace's, the descriptors the process's."""
+    tree.add(7)
+    tree.serves(7, _tables("udp"), [])
+    (tree.directory / "7" / "fd" / "0").symlink_to("/dev/null")
+    assert served_addresses(tree.root, 7) == set()
+
+
+def test_a_process_that_is_gone_serves_nothing(tree: ProcTree) -> None:
+    """Also where only a part of it is."""
+    assert served_addresses(tree.root, 7) == set()
+    tree.add(7)
+    tree.serves(7, _tables("udp"), [UDP_ANY])
+    (tree.directory / "7" / "fd").rename(tree.directory / "fd")
+    assert served_addresses(tree.root, 7) == set()
+
+
+@dataclass
+class Bench:
+    """A process, and the views of files that it has."""
+
+    tree: ProcTree
+    views: dict[str, View] = field(default_factory=dict)
+
+    def process(self, exe: str, *, serves: int | None = None, reads: View | None = None) -> Process:
+        """Return a process by its program and what it serves."""
+        self.tree.add(7)
+        self.tree.serves(7, _tables("udp", "udp6", "tcp", "tcp6"), [serves] if serves else [])
+        world = World(OLD)
+        world.around.identities[7] = Identity("comm", exe)
+        world.start(7)
+        world.ask(7)
+        world.tick()
+        process = world.process(7)
+        if reads is not None:
+            process.reads.append(Read(1, 1))
+            process.view = process.read_view = reads
+        return process
+
+    def upstreams(self, process: Process) -> View | bool:
+        """Ask where it takes its upstreams from."""
+        return Forwarders(self.tree.root, lambda _, path: self.views.get(path)).upstreams(process)
+
+
+@pytest.fixture
+def bench(tree: ProcTree) -> Bench:
+    """Return an empty one."""
+    return Bench(tree)
+
+
+def _view(*nameservers: str, path: str = "/etc/resolv.conf") -> View:
+    return a_view(first_generation(conf(*nameservers), 1, 1), path, path)
+
+
+def test_a_client_is_no_forwarder(bench: Bench) -> None:
+    """It serves nobody."""
+    assert bench.upstreams(bench.process("/usr/bin/getip")) is False
+
+
+def test_dnsmasq_is_judged_by_the_resolv_conf_that_it_reads(bench: Bench) -> None:
+    """Its default."""
+    view = _view(OLD)
+    process = bench.process("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=view)
+    assert bench.upstreams(process) is view
+
+
+def test_dnsmasq_is_judged_by_its_resolv_file_where_it_has_one(bench: Bench) -> None:
+    """`resolv-file=`."""
+    own = bench.views["/run/dnsmasq/resolv.conf"] = _view(NEW, path="/run/dnsmasq/resolv.conf")
+    process = bench.process("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))
+    process.other_files.add("/run/dnsmasq/resolv.conf")
+    assert bench.upstreams(process) is own
+
+
+def test_dnsmasq_whose_file_is_gone_has_unknown_upstreams(bench: Bench) -> None:
+    """Nobody is accused on what cannot be read."""
+    process = bench.process("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))
+    process.other_files.add("/run/dnsmasq/resolv.conf")
+    assert bench.upstreams(process) is True
+
+
+def test_dnsmasq_that_read_nothing_has_unknown_upstreams(bench: Bench) -> None:
+    """`no-resolv` and `server=`."""
+    assert bench.upstreams(bench.process("/usr/sbin/dnsmasq", serves=UDP_STUB)) is True
+
+
+@pytest.mark.parametrize(
+    ("serves", "listed"),
+    [(UDP_STUB, "127.0.0.53"), (UDP_ANY, "127.0.0.1"), (UDP6_ANY, "::1"), (UDP6_LOCAL, "fd00::1:53")],
+)
+def test_dnsmasq_that_resolv_conf_points_to_has_unknown_upstreams(bench: Bench, serves: int, listed: str) -> None:
+    """The file names the stub: its upstreams stand elsewhere."""
+    process = bench.process("/usr/sbin/dnsmasq", serves=serves, reads=_view(listed))
+    assert bench.upstreams(process) is True
+
+
+def test_resolved_is_judged_by_its_own_file(bench: Bench) -> None:
+    """systemd-resolved.service(8)."""
+    path = "/run/systemd/resolve/resolv.conf"
+    own = bench.views[path] = _view(NEW, path=path)
+    assert bench.upstreams(bench.process("/usr/lib/systemd/systemd-resolved", serves=UDP_STUB)) is own
+
+
+def test_resolved_without_its_file_has_unknown_upstreams(bench: Bench) -> None:
+    """And is a forwarder all the same."""
+    assert bench.upstreams(bench.process("/usr/lib/systemd/systemd-resolved")) is True
+
+
+@pytest.mark.parametrize("exe", ["/usr/sbin/unbound", "/usr/sbin/named", "/usr/local/bin/coredns"])
+def test_any_other_server_has_unknown_upstreams(bench: Bench, exe: str) -> None:
+    """What unbound or BIND ask stands in their own configuration."""
+    assert bench.upstreams(bench.process(exe, serves=UDP_ANY, reads=_view(OLD))) is True
+
+
+def test_dockerd_forwards_though_it_serves_nothing_in_its_own_namespace(bench: Bench) -> None:
+    """It answers in its containers' namespaces."""
+    assert bench.upstreams(bench.process("/usr/bin/dockerd")) is True
+
+
+@pytest.mark.parametrize("exe", ["/usr/bin/dockerd", "/usr/lib/systemd/systemd-resolved"])
+def test_a_forwarder_whose_program_was_replaced_is_still_one(bench: Bench, exe: str) -> None:
+    """proc(5): after a package upgrade the link says ` (deleted)`."""
+    assert bench.upstreams(bench.process(f"{exe} (deleted)")) is True
+
+
+def test_a_forwarder_without_an_exe_goes_by_its_name(bench: Bench) -> None:
+    """/proc/PID/exe may not be read."""
+    process = bench.process("")
+    process.identity = Identity("dockerd", None)
+    assert bench.upstreams(process) is True
