@@ -114,7 +114,6 @@ class Process:
     former: tuple[int, Process] | None = None
     flags_at: int = 0
     ended: int | None = None
-    recovered: bool = False
 
     def __post_init__(self) -> None:
         self.owner = self
