@@ -93,6 +93,7 @@ class Tracer:
         self._probes.start_counting()
         self._following = True
         self.consume()
+        self._tidy()
         return readable
 
     def _refuse_missing_probes(self) -> None:
@@ -208,4 +209,11 @@ class Tracer:
 
 def _former(saved: SavedProcess) -> Former:
     image = bytes.fromhex(saved.image) if saved.image else None
-    return Former(saved.start, saved.execs, image, saved.owns_state, saved.flags)
+    return Former(
+        saved.start,
+        saved.execs,
+        image,
+        saved.owns_state,
+        saved.flags,
+        max((read.at for read in saved.reads), default=0),
+    )

@@ -39,6 +39,8 @@ class Former:
     image: bytes | None
     owns_state: bool
     flags: int = 0
+    last_read: int = 0
+    """When it last read resolv.conf; children forked before that go by another state."""
 
 
 class Lineage:
@@ -154,8 +156,7 @@ class _Seeding:
         if seen is not None and seen.birth:
             self.entries[pid] = seen
             return
-        former = self._former.get(pid)
-        known = former if former and (former.start, former.image) == (this.start, this.image) else None
+        known = self._known(this)
         parent = self.entries.get(this.parent)
         has_read = seen is not None and bool(seen.flags & Flag.READ_ONCE)
         source = None if has_read or (known and known.owns_state) else self._shared_with(this, parent)
@@ -183,4 +184,10 @@ class _Seeding:
         has_read = seen is not None and bool(seen.flags & Flag.READ_ONCE)
         if parent is None or running is None or this.image is None or this.image != running.image or has_read:
             return None
-        return parent
+        former = self._known(running)
+        return None if former and former.last_read > this.start else parent
+
+    def _known(self, process: Running) -> Former | None:
+        """Give what a former daemon knew of the same process: neither another with its pid, nor after an exec."""
+        former = self._former.get(process.pid)
+        return former if former and (former.start, former.image) == (process.start, process.image) else None

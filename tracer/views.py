@@ -28,6 +28,9 @@ _MILLISECOND = 1_000_000
 _SETTLE_WRITTEN = 200 * _MILLISECOND
 _SETTLE_EMPTY = 500 * _MILLISECOND
 _LOOKED_AT_ONCE = 20
+# A container may write a hundred megabytes over and over: a large file is read for a twentieth of the time at most.
+_LARGE_BYTES = 1 << 20
+_REST = 20
 _COMPARISONS = 3
 
 
@@ -60,6 +63,7 @@ class View:
         self._signature: rootfs.Signature | None = _UNSEEN
         self._pending: _Pending | None = None
         self._looked = 0
+        self._large_again = 0
 
     def begin(self, root: int, clock: Clock, history: History | None) -> None:
         """Read it for the first time; ``history`` is what a former daemon knew of it."""
@@ -82,7 +86,10 @@ class View:
             self._looked = now
             return False
         if self._pending is None or self._pending.signature != signature:
+            if signature and signature.bytes > _LARGE_BYTES and now < self._large_again:
+                return False
             self._pending = self._read(root, signature, clock, now)
+            self._large_again = now + _REST * (clock.boot() - now)
         pending = self._pending
         if now - pending.since < pending.settle:
             return False

@@ -62,6 +62,8 @@ def require_cgroup2(mountinfo: Path = Path("/proc/self/mountinfo")) -> Path:
             fields = before.split()
             if fields[3] == "/":  # its root, not a part of it bound somewhere
                 return Path(fields[4].encode().decode("unicode_escape"))
-    place = Path("/sys/fs/cgroup")
+    # On a hybrid host the directory itself holds the hierarchies of cgroup v1, which must not be covered.
+    hybrid = Path("/sys/fs/cgroup/unified")
+    place = hybrid if hybrid.is_dir() else hybrid.parent
     _mount_privately("cgroup2", place)
     return place

@@ -240,3 +240,16 @@ def test_the_owner_is_the_topmost_of_an_unbroken_chain(
         tree.add(pid, parent=parents[pid], auxv=auxvs[pid], ticks=number)
     lineage = _seed(tree)
     assert {pid: _owner(lineage, pid) for pid in parents} == expected
+
+
+@pytest.mark.parametrize(("later", "owner"), [(1, 11), (-1, 10)])
+def test_a_parent_that_a_former_daemon_saw_read_again_left_its_children(tree: ProcTree, later: int, owner: int) -> None:
+    """What it forked before that read goes by the state of before; what it forked after, by the new one."""
+    tree.add(10, auxv=SAME)
+    tree.add(11, parent=10, auxv=SAME, ticks=200)
+    procfs = Procfs(tree.root)
+    parent, child = procfs.running(10), procfs.running(11)
+    assert parent is not None
+    assert child is not None
+    former = Former(parent.start, 0, parent.image, owns_state=True, last_read=child.start + later)
+    assert _owner(_seed(tree, {10: former}), 11) == owner

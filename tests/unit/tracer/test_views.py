@@ -588,3 +588,26 @@ def test_without_pid_1_the_hosts_view_is_ours(machine: Machine) -> None:
     (machine.tree.directory / "self").symlink_to("50")
     assert machine.table.host_pid == 50
     assert nameservers(machine.host) == (OLD,)
+
+
+def test_a_large_file_that_changes_all_the_time_is_not_read_all_the_time(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading it takes a twentieth of the time at most; a small one that takes its place is read at once."""
+    assert machine.table
+    read = rootfs.read_lines_that_matter
+    reads: list[int] = []
+
+    def slowly(root: int, path: str) -> bytes:
+        reads.append(machine.clock.now)
+        machine.clock.advance(0.1)
+        return read(root, path)
+
+    monkeypatch.setattr(rootfs, "read_lines_that_matter", slowly)
+    for _ in range(40):
+        machine.file.write_text("# nothing\n" * 200_000)
+        machine.look(seconds=0.1)
+    assert 2 <= len(reads) <= 5
+    machine.replace(NEW)
+    assert machine.look() == [HOST]
+    assert nameservers(machine.host) == (NEW,)
