@@ -80,9 +80,8 @@ class Tracer:
         self.lineage = Lineage(self._probes)
         self.lineage.seed(self._procfs, {one.pid: _former(one) for one in state.processes}, self._clock.boot())
         survivors = [one for one in state.processes if self._survived(one)]
-        known = {HOST, *(one.view for one in survivors)}
-        histories = {name: history for name, history in state.views.items() if name in known}
-        self.views = ViewTable(self._procfs, self._clock, self.lineage.root_number, histories)
+        survived = frozenset({HOST, *(one.view for one in survivors if one.view)})
+        self.views = ViewTable(self._procfs, self._clock, self.lineage.root_number, dict(state.views), survived)
         cgroups = CgroupPaths(cgroup_root())
         machine = Machine(self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock)
         self.ledger = Ledger(self.lineage, machine, self._clock, self._settings.thresholds, self.views.host)
@@ -189,7 +188,7 @@ class Tracer:
         """Write the state down; a failure is said once, and tried again."""
         self._saved = self._clock.boot()
         processes = [saved for one in self.ledger.processes.values() if (saved := saved_process(one))]
-        views = {name: SavedView(view.path, view.history) for name, view in self.views.views.items()}
+        views = {name: SavedView(view.path, view.directory, view.history) for name, view in self.views.views.items()}
         try:
             self._store.save(SavedState(self._boot_id, views, processes, dict(self.ledger.departed.uses)))
             self.ledger.unsaved = self._save_failed = False

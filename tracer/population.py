@@ -142,8 +142,11 @@ class Population:
         if process.reads:
             return
         process.reads.extend(read for read in owner.reads if read.state <= process.state)
-        if owner.read_view is not None:
-            process.view = process.read_view = owner.read_view
+        view = owner.read_view
+        if view is not None:
+            # Where the owner was gone before anybody looked through the process, the table knows the view anew.
+            is_its_own = process.view is not None and process.view.id == view.id
+            process.view = process.read_view = process.view if is_its_own else view
 
     @staticmethod
     def _leave_owner(process: Process) -> None:

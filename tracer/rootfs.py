@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -22,6 +23,11 @@ _RESOLVE_IN_ROOT = 0x10
 MOST_BYTES = 128 << 20
 _CHUNK = 1 << 20
 _LONGEST_LINE = 4096
+# struct statx, linux/stat.h: the mask first, stx_btime behind 80 bytes.
+_STATX_BYTES = 256
+_STATX_BTIME = 0x800
+_STX_BTIME_AT = 80
+_AT_EMPTY_PATH = 0x1000
 _TRIES = 2000
 _KEYWORDS = (b"nameserver", b"options", b"search", b"domain")
 _KEPT_LINES = 1024
@@ -51,10 +57,15 @@ def _openat2_patiently(directory: int, path: bytes, flags: int, resolve: int) ->
 
 
 class Identity(NamedTuple):
-    """A file or directory, for as long as it exists."""
+    """A file or directory, for as long as it exists.
+
+    ``born`` is when it was made, for directories alone, and where the file system knows (statx(2), stx_btime; else 0):
+    numbers of devices and inodes are used again, with it they are not.
+    """
 
     device: int
     inode: int
+    born: int = 0
 
 
 class Signature(NamedTuple):
@@ -80,6 +91,19 @@ class Place(NamedTuple):
 
 def _identity(status: os.stat_result) -> Identity:
     return Identity(status.st_dev, status.st_ino)
+
+
+def _directory_identity(descriptor: int) -> Identity:
+    return _identity(os.fstat(descriptor))._replace(born=_born(descriptor))
+
+
+def _born(descriptor: int) -> int:
+    buffer = ctypes.create_string_buffer(_STATX_BYTES)
+    if ctypes.CDLL(None).statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_BTIME, buffer):
+        return 0
+    told = int.from_bytes(buffer.raw[:4], "little") & _STATX_BTIME
+    seconds, nanoseconds = struct.unpack_from("=qI", buffer.raw, _STX_BTIME_AT)
+    return seconds * 1_000_000_000 + nanoseconds if told else 0
 
 
 @contextmanager
@@ -131,7 +155,7 @@ def place(root: int, path: str) -> Place:
         except OSError:
             with _ignored(), _opened(directory, name, os.O_PATH | os.O_NOFOLLOW, 0) as covered:
                 mounted = _identity(os.fstat(covered))
-        return Place(_identity(os.fstat(directory)), mounted, file.identity if file else None)
+        return Place(_directory_identity(directory), mounted, file.identity if file else None)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from tracer.errors import ResolvtraceError
 from tracer.generations import Generation, History, Removal
 from tracer.process import Pair, PairKey, Process, Read, Use
 from tracer.resolvconf import ResolvConf
+from tracer.rootfs import Identity
 from tracer.snapshot import State, Transport
 from tracer.verdict import Evidence
 from tracer.views import SavedView
@@ -156,6 +157,7 @@ def _view_to(view: SavedView) -> dict[str, Any]:
     history = view.history
     return {
         "path": view.path,
+        "directory": view.directory,
         "file_changed": history.file_changed,
         "generations": [asdict(generation) for generation in history.generations],
         "removals": {address: asdict(removal) for address, removal in history.removals.items()},
@@ -169,7 +171,7 @@ def _view_from(data: dict[str, Any]) -> SavedView:
     if not generations:
         raise ValueError("a view without a generation")
     removals = {address: Removal(**removal) for address, removal in data["removals"].items()}
-    return SavedView(data["path"], History(generations, data["file_changed"], removals))
+    return SavedView(data["path"], Identity(*data["directory"]), History(generations, data["file_changed"], removals))
 
 
 def _conf_from(data: dict[str, Any]) -> ResolvConf:

@@ -32,6 +32,7 @@ _LOOKED_AT_ONCE = 20
 _LARGE_BYTES = 1 << 20
 _REST = 20
 _COMPARISONS = 3
+_KEPT_UNUSED = 128
 
 
 _UNSEEN = rootfs.Signature(rootfs.Identity(0, 0), -1, 0, 0, regular=False)
@@ -135,25 +136,40 @@ class SavedView:
     """What a former daemon of this boot knew of a view."""
 
     path: str
+    directory: rootfs.Identity
     history: History
+
+
+def _is_same(one: rootfs.Identity, other: rootfs.Identity, inhabited: bool) -> bool:
+    """Tell a view from another's that had its name: numbers of namespaces, devices and inodes are used again.
+
+    What tells is when the directory was born or, where that is not known, whether a process has lived there throughout.
+    """
+    return one == other and bool(one.born or inhabited)
 
 
 class ViewTable:
     """Every view that a tracked process has."""
 
     def __init__(
-        self, procfs: Procfs, clock: Clock, root_number: Callable[[int], int | None], known: dict[str, SavedView]
+        self,
+        procfs: Procfs,
+        clock: Clock,
+        root_number: Callable[[int], int | None],
+        known: dict[str, SavedView],
+        survived: frozenset[str] = frozenset({HOST}),
     ) -> None:
         """Begin with the host's view.
 
         ``root_number`` gives a living process's root as the lineage numbers it. ``known`` are the histories that a
-        former daemon of this boot kept, by view; the host's is that of PID 1 or, where PID 1 may not be looked at,
-        ours.
+        former daemon of this boot kept, by view, ``survived`` those of them in which a process lives on. The
+        host's view is that of PID 1 or, where PID 1 may not be looked at, ours.
         """
         self._procfs = procfs
         self._clock = clock
         self._root_number = root_number
         self._known = known
+        self._survived = survived
         self._by_root: dict[int, View] = {}
         self._next = 0
         self.views: dict[str, View] = {}
@@ -214,23 +230,23 @@ class ViewTable:
         view = View(name, path, mount_ns, directory)
         former = self.views.get(name)
         saved = self._known.pop(name, None)
-        # Numbers of namespaces and devices are used again: a view that nobody has any more is another's past.
-        past = saved.history if saved else None
-        if former is not None and name in self.in_use():
-            past = former.history
-        view.begin(root, self._clock, past)
-        if former is not None and past is former.history:
+        past = None
+        if saved is not None and _is_same(directory, saved.directory, name in self._survived):
+            past = saved.history
+        if former is not None and _is_same(directory, former.directory, name in self.in_use()):
+            view.begin(root, self._clock, former.history)
             former.resume(view)
             return former
+        view.begin(root, self._clock, past)
         self.views[name] = view
         return view
 
     def recall(self, name: str) -> View | None:
         """Find a view by its name, also one that only a former daemon saw: it has a past, and no process yet."""
         if name not in self.views and name in self._known:
-            namespace, device, inode = (int(part) for part in name.split(":"))
+            namespace = int(name.partition(":")[0])
             saved = self._known.pop(name)
-            view = View(name, saved.path, namespace, rootfs.Identity(device, inode))
+            view = View(name, saved.path, namespace, saved.directory)
             view.history = saved.history
             self.views[name] = view
         return self.views.get(name)
@@ -263,9 +279,10 @@ class ViewTable:
         return bool(self._through_anchor(view, lambda root: view.look(root, self._clock)))
 
     def forget_unused(self, living_roots: set[int]) -> None:
-        """Drop views that no tracked process has, and what is kept of roots that no process has."""
-        keep = {HOST, *self.in_use()}
-        for name in [name for name in self.views if name not in keep]:
+        """Drop the oldest views that no tracked process has, beyond some, and roots that no process has."""
+        used = {HOST, *self.in_use()}
+        unused = [name for name in self.views if name not in used]
+        for name in unused[: max(0, len(unused) - _KEPT_UNUSED)]:
             del self.views[name]
         self._by_root = {
             number: view for number, view in self._by_root.items() if view.id in self.views and number in living_roots

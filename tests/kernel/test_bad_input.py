@@ -197,7 +197,11 @@ def test_it_answers_all_the_while(seen: Seen) -> None:
 
 # What the machine lacks: commands that the daemon is started behind.
 
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+NOBODY = [
+    "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+    # The checkout may lie below a directory that is root's alone.
+    "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search",
+]  # fmt: skip
 WITHOUT_MOUNTS = 'for m in $(findmnt -rno TARGET -t cgroup2,tracefs); do umount -l "$m"; done;'
 WITHOUT_CGROUP2 = 'for m in $(findmnt -rno TARGET -t cgroup2); do umount -l "$m"; done;'
 WITH_TRACEFS = "test -d /sys/kernel/tracing/events || mount -t tracefs tracefs /sys/kernel/tracing;"

@@ -229,7 +229,6 @@ def test_what_takes_nothing_from_the_list_makes_nobody_stale(labs: dict[str, Exp
     assert [one["nameservers"] for one in history] == [[OLD], [NEW], [OLD]]
 
 
-@pytest.mark.xfail(reason="a view that ended keeps its past until its processes are parted with, a tick later")
 def test_a_view_whose_name_is_given_again_has_no_past(running: Daemon) -> None:
     """The kernel numbers a new mount namespace like one that has just ended: its file is another all the same."""
 
@@ -245,3 +244,18 @@ def test_a_view_whose_name_is_given_again_has_no_past(running: Daemon) -> None:
 
     # Somebody else on the machine may have been given the numbers.
     wait_until(has_one_generation_in_each_world, 20, "the numbers to be given again")
+
+
+def test_a_view_outlives_the_last_process_that_was_seen_in_it(lab: Experiment, running: Daemon) -> None:
+    """A process that is restarted finds the generations that its predecessor saw, also when nobody asked meanwhile."""
+    first = start(lab, no_reload=True)
+    name = view_of(running, first)
+    lab.world.write_resolv_conf(listing(NEW))
+    running.wait_for_generation(name, 2, 3)
+    first.stop()
+    running.wait_until_gone(first.pid, 3)
+
+    second = start(lab, no_reload=True)
+    assert view_of(running, second) == name
+    assert [one["nameservers"] for one in view(running, name)["history"]] == [[OLD], [NEW]]
+    assert (running.row(second.pid) or {})["last_read"]["generation"] == 2

@@ -16,10 +16,13 @@ from tracer.errors import ResolvtraceError
 from tracer.generations import first_generation, follow
 from tracer.process import Pair, PairKey, Read, Use
 from tracer.procfs import Identity
+from tracer.rootfs import Identity as FileIdentity
 from tracer.snapshot import State, Transport
 from tracer.store import Loaded, SavedProcess, SavedState, Store, saved_process
 from tracer.verdict import Evidence
 from tracer.views import SavedView
+
+DIRECTORY = FileIdentity(1, 2, 3)
 
 BOOT, OTHER_BOOT = "4f1c", "77aa"
 
@@ -40,7 +43,10 @@ def _state() -> SavedState:
     }
     return SavedState(
         BOOT,
-        {"host": SavedView("/etc/resolv.conf", history), "1:2:3": SavedView("/run/x/resolv.conf", history)},
+        {
+            "host": SavedView("/etc/resolv.conf", DIRECTORY, history),
+            "1:2:3": SavedView("/run/x/resolv.conf", DIRECTORY, history),
+        },
         [process],
         departed,
     )
@@ -68,7 +74,7 @@ def test_what_the_ledger_has_comes_back(directory: Path) -> None:
     world.tick()
     saved = [one for process in world.ledger.processes.values() if (one := saved_process(process))]
     assert [(one.pid, one.owns_state) for one in saved] == [(10, True), (11, False)]
-    state = SavedState(BOOT, {"host": SavedView(world.host.path, world.host.history)}, saved, {})
+    state = SavedState(BOOT, {"host": SavedView(world.host.path, world.host.directory, world.host.history)}, saved, {})
     Store(directory).save(state)
     assert Store(directory).load(BOOT).state == state
 

@@ -455,8 +455,9 @@ def test_many_views_are_looked_at_in_turn_and_the_host_always(machine: Machine) 
     assert len({*first, *rest}) == 61
 
 
-def test_views_that_nobody_uses_are_forgotten(machine: Machine) -> None:
+def test_views_that_nobody_uses_are_forgotten_beyond_some(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The host's is kept."""
+    monkeypatch.setattr("tracer.views._KEPT_UNUSED", 0)
     for pid, name in ((20, "one"), (21, "two")):
         machine.root(name, listing(OLD))
         machine.process(pid, name, namespace=name)
@@ -471,17 +472,22 @@ def test_views_that_nobody_uses_are_forgotten(machine: Machine) -> None:
     assert machine.table.of_root(120) is None
 
 
-def test_numbers_that_are_used_again_are_another_view(machine: Machine) -> None:
-    """A container that nobody is judged by any more leaves its past to none that comes to bear its numbers."""
+@pytest.mark.parametrize(("born", "is_same"), [((5, 5), True), ((5, 6), False), ((0, 0), False)])
+def test_numbers_that_are_used_again_are_another_view(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, born: tuple[int, int], *, is_same: bool
+) -> None:
+    """Its last process gone, a container's past goes on in it alone: not in the next that comes to bear its numbers."""
     file = machine.root("container", listing(OLD))
     machine.process(20, "container", namespace="container")
+    monkeypatch.setattr(rootfs, "_born", lambda _: born[0])
     before = machine.see(20)
     machine.end(20)
     machine.replace(NEW, file=file)
     machine.process(21, "container", namespace="container")
+    monkeypatch.setattr(rootfs, "_born", lambda _: born[1])
     after = machine.see(21)
     assert after.id == before.id
-    assert not after.history.removals
+    assert (OLD in after.history.removals) is is_same
 
 
 # After a restart.
@@ -492,7 +498,9 @@ def _restarted(machine: Machine) -> Machine:
     again = Machine.__new__(Machine)
     again.directory, again.tree, again.numbers = machine.directory, machine.tree, machine.numbers
     again.clock, again.judged_by = machine.clock, set()
-    again.known = {name: SavedView(view.path, view.history) for name, view in machine.table.views.items()}
+    again.known = {
+        name: SavedView(view.path, view.directory, view.history) for name, view in machine.table.views.items()
+    }
     again._table = None
     return again
 
