@@ -24,16 +24,26 @@ def main(addresses: list[str]) -> None:
     """Build the world, hold it, end it."""
     if network_namespace("self") == network_namespace(str(os.getppid())):
         sys.exit("the holder must run in a network namespace of its own: it kills whoever shares it")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, end)
     try:
-        build_files()
-        build_network(addresses)
-        os.write(sys.stdout.fileno(), b"ready\n")
-        sys.stdin.buffer.read()
+        try:
+            build_files()
+            build_network(addresses)
+            os.write(sys.stdout.fileno(), b"ready\n")
+            sys.stdin.buffer.read()
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # Of its own: a dying parent sends SIGTERM and ends our standard input at once, so that the signal may come
+        # while the other one begins.
         while kill_others():
             pass  # one may have forked meanwhile
+
+
+def end(*_: object) -> None:
+    """End on SIGTERM, once: a second one must not interrupt what the first has begun."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
 
 
 def build_files() -> None:

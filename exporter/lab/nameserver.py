@@ -64,7 +64,8 @@ def command(address: str, answers: Mapping[str, str]) -> list[str]:
         "dnsmasq",
         "--conf-file=/dev/null",
         "--keep-in-foreground",
-        "--user=root",  # giving up root would also give up the parent-death signal (prctl(2))
+        "--user=root",  # giving up root, or its group, would also give up the parent-death signal (prctl(2))
+        "--group=root",
         "--pid-file=",
         "--no-resolv",
         "--no-hosts",
