@@ -1,10 +1,10 @@
 """The process that holds a world's namespaces, and that ends the world when its parent does.
 
-Run by world.py, as root, in fresh network and mount namespaces (private propagation); its arguments are the
-addresses of the loopback interface. It says `ready` and waits until its standard input ends or SIGTERM comes: the
-parent left the world, or died. Then it kills whoever is left in its network namespace: a daemon that forked away
-has lost its parent-death signal (prctl(2), PR_SET_PDEATHSIG: cleared by fork, and by exec of a set-id program),
-yet not its namespace.
+Run by world.py, as root, in fresh network and mount namespaces (private propagation); its arguments are the text of
+resolv.conf and the addresses of the loopback interface. It says `ready` and waits until its standard input ends or
+SIGTERM comes: the parent left the world, or died. Then it kills whoever is left in its network namespace: a daemon
+that forked away has lost its parent-death signal (prctl(2), PR_SET_PDEATHSIG: cleared by fork, and by exec of a
+set-id program), yet not its namespace.
 """
 
 import os
@@ -20,14 +20,14 @@ KILL_SECONDS = 1.0
 PRIVATE = ("/run", "/var/cache/nscd")
 
 
-def main(addresses: list[str]) -> None:
+def main(resolv_conf: str, addresses: list[str]) -> None:
     """Build the world, hold it, end it."""
     if network_namespace("self") == network_namespace(str(os.getppid())):
         sys.exit("the holder must run in a network namespace of its own: it kills whoever shares it")
     signal.signal(signal.SIGTERM, end)
     try:
         try:
-            build_files()
+            build_files(resolv_conf)
             build_network(addresses)
             os.write(sys.stdout.fileno(), b"ready\n")
             sys.stdin.buffer.read()
@@ -46,7 +46,7 @@ def end(*_: object) -> None:
     sys.exit(0)
 
 
-def build_files() -> None:
+def build_files(resolv_conf: str) -> None:
     """Give the world files of its own: a copy of /etc on a tmpfs, and empty places for sockets and caches.
 
     `mount -n`, or mount(8) would leave notes of its own in the new /run.
@@ -61,6 +61,9 @@ def build_files() -> None:
     run("cp", "-a", "/etc/.", str(etc))
     # A lookup must not leave by a module (resolve, mdns) that only the host's own /etc asks for.
     (etc / "nsswitch.conf").write_text(NSSWITCH)
+    # Before anybody can see it: the first that this world's file says is what the world was asked to say.
+    (etc / "resolv.conf").unlink(missing_ok=True)
+    (etc / "resolv.conf").write_text(resolv_conf)
     run("mount", "-n", "--move", str(etc), "/etc")
     etc.rmdir()
     Path("/run/nscd").mkdir()
@@ -114,4 +117,4 @@ def network_namespace(process: str) -> Path:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])

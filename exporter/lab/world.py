@@ -44,12 +44,11 @@ class World:
 
     def __enter__(self) -> Self:
         self._holder = Program(
-            [*HOLD, sys.executable, "-I", HOLDER, *self.addresses],
+            [*HOLD, sys.executable, "-I", HOLDER, self._resolv_conf, *self.addresses],
             ENVIRONMENT,
         )
         try:
             self._holder.wait_for_line("ready", START_SECONDS)
-            self.write_resolv_conf(self._resolv_conf)
         except BaseException:
             self._end()
             raise
