@@ -28,7 +28,13 @@ class Daemon:
     """A running `resolvtrace daemon`. Times are in seconds."""
 
     def __init__(
-        self, directory: Path, *flags: str, grace: float = 1.0, min_queries: int = 2, clear: float = 300.0
+        self,
+        directory: Path,
+        *flags: str,
+        grace: float = 1.0,
+        min_queries: int = 2,
+        clear: float = 300.0,
+        host: int | None = None,
     ) -> None:
         self.directory = directory
         self.socket = str(directory / "socket")
@@ -37,9 +43,10 @@ class Daemon:
         config = directory / "resolvtrace.toml"
         config.write_text(f"[verdict]\ngrace_seconds = {grace}\nmin_queries = {min_queries}\nclear_seconds = {clear}\n")
         self._command = [
-            str(RESOLVTRACE), "daemon", "--config", str(config), "--socket", self.socket,
-            "--state-dir", str(self.state_dir), "--web.listen-address", "127.0.0.1:0", *flags,
-        ]  # fmt: skip
+            *(behind_host(host) if host is not None else []),
+            *(str(RESOLVTRACE), "daemon", "--config", str(config), "--socket", self.socket),
+            *("--state-dir", str(self.state_dir), "--web.listen-address", "127.0.0.1:0", *flags),
+        ]
         self.process: subprocess.Popen[bytes]
 
     def start(self) -> None:
@@ -120,6 +127,12 @@ class Daemon:
         """End it without giving it a chance."""
         self.process.kill()
         self.process.wait()
+
+
+def behind_host(pid: int) -> list[str]:
+    """Give a command before a daemon's: it takes this process for PID 1, and so its resolv.conf for the host's."""
+    seen = f'mount -n --bind /proc/{pid} /proc/1 && exec "$@"'
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", seen, "sh"]
 
 
 @contextmanager

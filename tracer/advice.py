@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
-from tracer.generations import History, Removal
+from dataclasses import dataclass
+
+from tracer.causes import Cause, Kind, cause_of
+from tracer.generations import History
 from tracer.process import Pair, Process
+from tracer.services import LookupServices
 from tracer.snapshot import LookupPath, State
 
+_SERVICE_NAMES = {
+    LookupPath.NSCD: "nscd",
+    LookupPath.RESOLVED: "systemd-resolved",
+    LookupPath.SSSD: "SSSD",
+}
+_WHY = {
+    Kind.READ_ONCE: "it read the file at generation {generation} and never since",
+    Kind.LOOKED_ONCE: "it looked at the file at generation {generation} and never since",
+    Kind.READS_AGAIN: "it reads the file every {seconds} s and will heal",
+    Kind.PINNED: "it read generation {generation} and still asks the old one: pinned by its own configuration, "
+    "or by a second resolver in it that read the file once",
+    Kind.LOOKED_ONLY: "it looked at generation {generation} and did not read it: it goes by the file's time, "
+    "which may be as before, or a second resolver in it read the file once",
+    Kind.NEVER_READ: "it never read the file: pinned by its own configuration",
+    Kind.NOT_SEEN: "it has not read the file since resolvtrace watches",
+    Kind.EMPTY_FILE: "it took that address while the file was empty for a moment, and never read it again",
+}
 
-def reason_and_advice(process: Process, host: History) -> tuple[str, str]:
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What one process is seen against: the host's history, since when we watch, who answers at lookup sockets."""
+
+    host: History
+    watching_since: int
+    services: LookupServices
+
+
+def reason_and_advice(process: Process, background: Background) -> tuple[str, str]:
     """Say why a process is in its state, and what an administrator should do about it."""
     state = process.worst
     told = [(key.address, pair) for key, pair in process.pairs.items() if pair.state is state]
+    if not told or all(pair.state is State.RETIRED for _, pair in told):
+        service = _of_lookup_service(process, background.services)
+        if service is not None:
+            return service
     if not told:
-        return _of_lookup_service(process)
+        return "has read resolv.conf and asked no nameserver since", "nothing to do"
     address, pair = max(told, key=lambda item: item[1].evidence.last or 0)
     match state:
         case State.STALE:
-            said = _reason_stale(process, address, pair), _advice_stale(process, address)
+            cause = cause_of(process, address, background.watching_since)
+            said = _reason_stale(process, address, pair, cause), _advice_stale(process, address, cause)
         case State.OUTDATED:
-            said = _of_outdated(process, address, host)
+            said = _of_outdated(process, address, background.host)
         case State.GRACE:
             said = (
                 f"asked {address} after {_file(process)} ceased to list it, but not yet often enough after the grace",
@@ -48,56 +84,37 @@ def _of_suspect(process: Process, address: str) -> tuple[str, str]:
 
 
 def _file(process: Process) -> str:
-    return process.view.path if process.view else "its resolv.conf"
-
-
-def _removal(process: Process, address: str) -> Removal | None:
-    return process.view.history.removals.get(address) if process.view else None
+    return process.view.location if process.view else "its resolv.conf"
 
 
 def _times(number: int) -> str:
     return "once" if number == 1 else f"{number} times"
 
 
-def _reason_stale(process: Process, address: str, pair: Pair) -> str:
-    removal = _removal(process, address)
+def _reason_stale(process: Process, address: str, pair: Pair, cause: Cause) -> str:
+    removal = process.view.history.removals.get(address) if process.view else None
     generation = removal.generation if removal else "?"
     who = "with its workers " if any(use.worker_queries for use in pair.uses.values()) else ""
     asked = (
         f"{who}asked {address} {_times(pair.evidence.since_removed)} after generation {generation} of {_file(process)} "
         "ceased to list it"
     )
-    return f"{asked}; {_why_stale(process, address, removal)}"
+    return f"{asked}; {_WHY[cause.kind].format(generation=cause.generation, seconds=cause.seconds)}"
 
 
-def _why_stale(process: Process, address: str, removal: Removal | None) -> str:
-    view, read = process.read_view or process.view, process.last_read
-    if removal and view and _came_from_empty_file(view.history, address, removal):
-        return "it took that address while the file was empty for a moment, and never read it again"
-    if read is None or view is None:
-        return "it has not read the file since resolvtrace watches"
-    number = view.history.at(read).number
-    if removal and number < removal.generation:
-        if process.reads:
-            return f"it read the file at generation {number} and never since"
-        return f"it looked at the file at generation {number} and never since"
-    return (
-        f"it has read generation {number} and asks the old one all the same: "
-        "its own configuration pins it, or a second resolver in it read the file once"
-    )
-
-
-def _came_from_empty_file(history: History, address: str, removal: Removal) -> bool:
-    before = [one for one in history.generations if one.number == removal.generation - 1]
-    return bool(before) and before[0].conf.implicit and address in before[0].conf.listed
-
-
-def _advice_stale(process: Process, address: str) -> str:
+def _advice_stale(process: Process, address: str, cause: Cause) -> str:
     advice = _restart(process)
-    read, view = process.last_read, process.read_view
-    removal = _removal(process, address)
-    if read is not None and view is not None and removal and view.history.at(read).number >= removal.generation:
-        advice += f"; if it goes on, look for {address} in its own configuration"
+    match cause.kind:
+        case Kind.READS_AGAIN:
+            return f"wait {cause.seconds} s, or {advice}"
+        case Kind.NEVER_READ:
+            return f"look for {address} in its own configuration, then {advice}"
+        case Kind.PINNED:
+            advice += f"; if it goes on, look for {address} in its own configuration"
+        case Kind.LOOKED_ONLY:
+            advice = f"touch {_file(process)}, which gives it a new time; if it goes on, {advice}"
+        case _:
+            pass
     if process.lookup_path is LookupPath.NSS:
         return f"{advice}; or start nscd, which it will ask instead within a hundred lookups"
     if process.lookup_path in (LookupPath.DIRECT, LookupPath.MIXED):
@@ -118,10 +135,13 @@ def _restart(process: Process) -> str:
 def _of_outdated(process: Process, address: str, host: History) -> tuple[str, str]:
     removal = host.removals.get(address)
     since = f" since generation {removal.generation}" if removal else ""
-    reason = f"asks {address}, which its own copy of resolv.conf still lists and the host's does not{since}"
+    in_chroot = process.view is not None and process.view.inside
+    what = f"its own copy, {_file(process)}," if in_chroot else "its own copy of resolv.conf"
+    reason = f"asks {address}, which {what} still lists and the host's resolv.conf does not{since}"
     if process.identity.container:
         return reason, f"restart container {process.identity.container[:12]}: its copy is made when it starts"
-    return reason, f"refresh the copy of resolv.conf that it sees, then {_restart(process)}"
+    copy = _file(process) if in_chroot else "the copy of resolv.conf that it sees"
+    return reason, f"refresh {copy}, then {_restart(process)}"
 
 
 def _of_unlisted(process: Process, address: str) -> tuple[str, str]:
@@ -136,13 +156,15 @@ def _of_unlisted(process: Process, address: str) -> tuple[str, str]:
     )
 
 
-def _of_lookup_service(process: Process) -> tuple[str, str]:
-    services = {
-        LookupPath.NSCD: "nscd",
-        LookupPath.RESOLVED: "systemd-resolved",
-        LookupPath.SSSD: "SSSD",
-    }
-    service = services.get(process.lookup_path)
-    if service is None:
-        return "has read resolv.conf and asked no nameserver since", "nothing to do"
-    return f"looks names up through {service}, which follows resolv.conf for it", "nothing to do"
+def _of_lookup_service(process: Process, services: LookupServices) -> tuple[str, str] | None:
+    name = _SERVICE_NAMES.get(process.lookup_path)
+    if name is None:
+        return None
+    server = services.of(process)
+    if server is None:
+        return f"looks names up through {name}, which follows resolv.conf for it", "nothing to do"
+    state = server.worst
+    reason = f"looks names up through {name} (pid {server.pid}), which is {state}"
+    if state in (State.STALE, State.OUTDATED):
+        return reason, f"the cure is {name}'s: {_restart(server)}"
+    return reason, "nothing to do"

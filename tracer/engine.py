@@ -27,7 +27,8 @@ from tracer.snapshot import Snapshot
 from tracer.snapshots import Snapshots
 from tracer.store import SavedProcess, SavedState, Store, saved_process
 from tracer.verdict import Thresholds
-from tracer.views import HOST, SavedView, View, ViewTable
+from tracer.view import View
+from tracer.views import HOST, SavedView, ViewTable
 
 _SAVE_EVERY = 10 * SECOND
 _TIDY_EVERY = 30 * SECOND

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tracer.process import Process
-from tracer.views import View
+from tracer.view import View
 
 _DNS_PORT = 53
 _TCP_LISTEN = "0A"  # include/net/tcp_states.h; UDP sockets that are not connected show 07, TCP_CLOSE

@@ -18,18 +18,19 @@ from tracer.departed import Departed
 from tracer.kernel.records import Flag, KernelProcess, Queries, QueryKey, Record, RecordKind, text
 from tracer.lineage import Lineage
 from tracer.nscd import NscdClients
+from tracer.outlooks import Outlooks, Sight
 from tracer.population import Population, Registry
 from tracer.process import Pair, PairKey, Process, ProcessId, Read, Use
 from tracer.snapshot import State, Transport
-from tracer.verdict import Burst, Outlook, Thresholds
-from tracer.views import RESOLV_CONF, View
+from tracer.verdict import Burst, Thresholds
+from tracer.view import RESOLV_CONF, View
 
 _TRANSPORTS = {1: Transport.UDP, 2: Transport.TCP, 3: Transport.TLS}
 _MOST_PAIRS = 256
 _MOST_FILES = 16
 
 
-class Surroundings(Registry, Protocol):
+class Surroundings(Registry, Sight, Protocol):
     """What the ledger asks of the machine besides."""
 
     def is_view_file(self, pid: int, path: str) -> bool:
@@ -37,9 +38,6 @@ class Surroundings(Registry, Protocol):
 
     def look_at(self, view: View) -> bool:
         """Look at a view's file now; True where it changed."""
-
-    def upstreams(self, process: Process) -> View | bool:
-        """Tell whether a process asks on behalf of others: False, the file it takes its upstreams from, or True."""
 
     def maps_hosts_table(self, pid: int) -> bool:
         """Whether a process has nscd's table of names in its memory."""
@@ -56,6 +54,7 @@ class Ledger:
     ) -> None:
         self._population = Population(lineage, surroundings)
         self._surroundings = surroundings
+        self._outlooks = Outlooks(surroundings, host)
         self._clock = clock
         self.thresholds = thresholds
         self.host = host
@@ -119,6 +118,7 @@ class Ledger:
             self.lost["view_unreadable"] += 1
             return
         process.view = process.read_view = view
+        process.root = record.subject.root
         if self._surroundings.look_at(view):
             self.view_changed(view)
 
@@ -172,7 +172,7 @@ class Ledger:
         self, process: Process, key: PairKey, port: int, transport: Transport, burst: Burst, *, by_worker: bool = False
     ) -> Pair:
         pair = process.pairs.setdefault(key, Pair())
-        removal = verdict.removal_for(key.address, self.outlook(process))
+        removal = verdict.removal_for(key.address, self._outlooks.of(process))
         pair.evidence = verdict.take_in(pair.evidence, burst, removal, self.thresholds)
         use = pair.uses.setdefault((port, transport), Use())
         use.take_in(burst, removal.noticed if removal else None, by_worker=by_worker)
@@ -195,15 +195,6 @@ class Ledger:
             if any(pair.state is State.GRACE for pair in process.pairs.values())
         )
 
-    def outlook(self, process: Process) -> Outlook:
-        """Tell by which histories a process is judged."""
-        own = process.view
-        return Outlook(
-            own.history if own else None,
-            self.host.history if own not in {None, self.host} and process.upstreams is None else None,
-            bool(process.forwarder),
-        )
-
     def _part_with(self, ended: list[Process]) -> None:
         for heir in self._population.inherit(ended):
             self.unsaved = True
@@ -217,32 +208,19 @@ class Ledger:
     def settle(self, process: Process) -> None:
         """Bring the states of a process's pairs up to date."""
         if process.forwarder is None and process.pairs:
-            self._see_whether_forwarder(process)
+            self._outlooks.see_whether_forwarder(process)
         now = self._clock.boot()
-        outlook, conduct = self.outlook(process), process.conduct()
+        outlook, conduct = self._outlooks.of(process), process.conduct()
         for key, pair in process.pairs.items():
             before = pair.evidence.flagged
             pair.evidence = verdict.settle(pair.evidence, key.address, outlook, conduct, self.thresholds, now)
-            if before is None and pair.evidence.flagged is not None and self._turns_out_forwarder(process):
+            if before is None and pair.evidence.flagged is not None and self._outlooks.turns_out_forwarder(process):
                 self.settle(process)
                 return
             pair.state = verdict.judge(pair.evidence, key.address, outlook, conduct, self.thresholds, now)
             for use in pair.uses.values():
                 use.align(pair.evidence.removal)
             self.unsaved |= before != pair.evidence.flagged
-
-    def _turns_out_forwarder(self, process: Process) -> bool:
-        """Before a flag goes up, look again: it may have begun to serve since."""
-        before = process.view
-        return self._see_whether_forwarder(process) or process.view is not before
-
-    def _see_whether_forwarder(self, process: Process) -> bool:
-        upstreams = self._surroundings.upstreams(process)
-        process.forwarder = upstreams is True
-        process.upstreams = upstreams if isinstance(upstreams, View) else None
-        if process.upstreams is not None:
-            process.view = process.read_view = process.upstreams
-        return process.forwarder
 
     def views_in_use(self) -> set[str]:
         """Tell which views living processes are judged by."""
@@ -255,6 +233,7 @@ class Ledger:
     def view_changed(self, view: View) -> None:
         """Judge anew whoever the change concerns."""
         self.unsaved = True
+        self._outlooks.part_ways(view, self.processes.values())
         for process in self.processes.values():
             if process.view is view or view is self.host:
                 self.settle(process)

@@ -19,7 +19,8 @@ from tracer.lineage import Lineage
 from tracer.nscd import maps_hosts_table
 from tracer.process import Process
 from tracer.procfs import Identity, Procfs, unit_and_container_of_path
-from tracer.views import View, ViewTable
+from tracer.view import View
+from tracer.views import ViewTable
 
 _KEPT = 1024
 _UNKNOWN = "?"
@@ -98,6 +99,10 @@ class Machine:
             if entry.root == root and (view := self._views.see(pid)) is not None:
                 return view
         return None
+
+    def view_now(self, pid: int, root: int) -> View | None:
+        """Look through the process's own root, and anew."""
+        return self._see(pid, root)
 
     def _see(self, pid: int, root: int) -> View | None:
         if root and self._lineage.root_number(pid) != root:

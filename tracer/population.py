@@ -11,7 +11,7 @@ from tracer.kernel.records import Flag, KernelProcess, Subject
 from tracer.lineage import Lineage
 from tracer.process import Process, ProcessId
 from tracer.procfs import Identity
-from tracer.views import View
+from tracer.view import View
 
 _SWEPT_AT_ONCE = 100
 

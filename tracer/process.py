@@ -10,9 +10,9 @@ from tracer.kernel.records import Flag, Service
 from tracer.procfs import Identity
 from tracer.snapshot import LookupPath, State, Transport
 from tracer.verdict import Burst, Conduct, Evidence
-from tracer.views import View
+from tracer.view import View
 
-_KEPT_READS = 8
+_KEPT_READS = 16
 
 
 class Read(NamedTuple):

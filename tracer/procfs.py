@@ -120,6 +120,13 @@ class Procfs:
             return None
         return (namespace, status.st_dev, status.st_ino) if namespace else None
 
+    def root_name(self, pid: int) -> str:
+        """Give the directory that a process has for `/`, in its own mount namespace; empty where that is `/` itself."""
+        try:
+            return os.readlink(self._path(pid, "root")).rstrip("/")
+        except OSError:
+            return ""
+
     def running(self, pid: int) -> Running | None:
         """Take in a process that ran before; None where it is gone."""
         stat = self.stat(pid)

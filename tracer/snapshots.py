@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 
-from tracer.advice import reason_and_advice
+from tracer.advice import Background, reason_and_advice
 from tracer.clock import Clock
 from tracer.kernel.probes import Probes
 from tracer.ledger import Ledger
 from tracer.process import Process
+from tracer.services import LookupServices
 from tracer.snapshot import (
     GenerationView,
     LastRead,
@@ -19,7 +20,8 @@ from tracer.snapshot import (
     ViewSnapshot,
 )
 from tracer.version import VERSION
-from tracer.views import HOST, View, ViewTable
+from tracer.view import View
+from tracer.views import HOST, ViewTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,14 @@ class Snapshots:
         changes = {HOST: ledger.host.changes, "~other": 0}
         for view in self._views.views.values():
             changes["~other"] += view.changes if view is not ledger.host else 0
+        background = Background(ledger.host.history, self._watching_since, LookupServices(tracked))
         return Snapshot(
             time=wall(now),
             version=VERSION,
             bcc=self._probes.bcc,
             kernel=self._kernel,
             views=tuple(view_snapshot(view, wall) for view in shown.values()),
-            processes=tuple(process_snapshot(process, ledger, wall) for process in tracked),
+            processes=tuple(process_snapshot(process, background, wall) for process in tracked),
             watching_since=wall(self._watching_since),
             queries_total=dict(ledger.queries_total),
             changes_total=changes,
@@ -97,10 +100,10 @@ def view_snapshot(view: View, wall: Wall) -> ViewSnapshot:
     )
 
 
-def process_snapshot(process: Process, ledger: Ledger, wall: Wall) -> ProcessSnapshot:
+def process_snapshot(process: Process, background: Background, wall: Wall) -> ProcessSnapshot:
     """Write down one process."""
     identity = process.identity
-    reason, advice = reason_and_advice(process, ledger.host.history)
+    reason, advice = reason_and_advice(process, background)
     return ProcessSnapshot(
         pid=process.pid,
         started_at=wall.maybe(process.id.birth or None),

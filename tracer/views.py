@@ -1,8 +1,7 @@
-"""The resolv.conf files that processes see, and how each changes over time.
+"""Which resolv.conf files there are, and who sees which.
 
 A view is looked at through the root directory of a process that sees it, opened anew each time: a descriptor kept
-open would keep a container's file system from being unmounted. It is looked at by stat and not by inotify, because a
-bind mount over the file, a network file system and an overlay's lower layer send no event.
+open would keep a container's file system from being unmounted.
 """
 
 from __future__ import annotations
@@ -14,121 +13,16 @@ from typing import TypeVar
 
 from tracer import rootfs
 from tracer.clock import Clock
-from tracer.generations import History, first_generation, follow
+from tracer.generations import History
 from tracer.procfs import Procfs
-from tracer.resolvconf import ResolvConf, parse
+from tracer.view import RESOLV_CONF, View
 
 _T = TypeVar("_T")
 
-RESOLV_CONF = "/etc/resolv.conf"
 HOST = "host"
-_MILLISECOND = 1_000_000
-# How long a state of the file has to last. A renamed file is whole. One that is written in place may not be yet, and an
-# empty one is most often a writer (dhclient, cloud-init, Docker) that has truncated and not yet written.
-_SETTLE_WRITTEN = 200 * _MILLISECOND
-_SETTLE_EMPTY = 500 * _MILLISECOND
 _LOOKED_AT_ONCE = 20
-# A container may write a hundred megabytes over and over: a large file is read for a twentieth of the time at most.
-_LARGE_BYTES = 1 << 20
-_REST = 20
 _COMPARISONS = 3
 _KEPT_UNUSED = 128
-
-
-_UNSEEN = rootfs.Signature(rootfs.Identity(0, 0), -1, 0, 0, regular=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A state of the file that may turn out to be a passing one."""
-
-    signature: rootfs.Signature | None
-    conf: ResolvConf
-    began: int
-    since: int
-    settle: int
-
-
-class View:
-    """One resolv.conf as processes see it."""
-
-    def __init__(self, name: str, path: str, mount_ns: int | None, directory: rootfs.Identity) -> None:
-        self.id = name
-        self.path = path
-        self.mount_ns = mount_ns
-        self.directory = directory
-        self.history: History
-        self.changes = 0
-        self.anchors: dict[int, int] = {}
-        """Processes that see it: pid to root, as the lineage numbers roots."""
-        self._signature: rootfs.Signature | None = _UNSEEN
-        self._pending: _Pending | None = None
-        self._looked = 0
-        self._large_again = 0
-
-    def begin(self, root: int, clock: Clock, history: History | None) -> None:
-        """Read it for the first time; ``history`` is what a former daemon knew of it."""
-        now = clock.boot()
-        if history is not None:
-            self.history = history
-            self._looked = history.current.noticed
-            self.look(root, clock)
-            return
-        self._signature = rootfs.signature(root, self.path)
-        conf = parse(rootfs.read_lines_that_matter(root, self.path))
-        self.history = first_generation(conf, now, _changed(self._signature, clock) or now)
-        self._looked = now
-
-    def look(self, root: int, clock: Clock) -> bool:
-        """See whether the file changed; True where that made a new generation."""
-        now = clock.boot()
-        signature = rootfs.signature(root, self.path)
-        if self._pending is None and signature == self._signature:
-            self._looked = now
-            return False
-        if self._pending is None or self._pending.signature != signature:
-            if signature and signature.bytes > _LARGE_BYTES and now < self._large_again:
-                return False
-            self._pending = self._read(root, signature, clock, now)
-            self._large_again = now + _REST * (clock.boot() - now)
-        pending = self._pending
-        if now - pending.since < pending.settle:
-            return False
-        self._pending = None
-        self._signature = signature
-        return self._accept(self.history, pending.conf, pending.began, now)
-
-    def resume(self, seen: View) -> None:
-        """Go on with what has just been seen of it through another process."""
-        self.history = seen.history
-        self._signature, self._looked = seen._signature, seen._looked
-
-    @property
-    def unsettled(self) -> bool:
-        """Whether a change has been seen that is not yet believed."""
-        return self._pending is not None
-
-    def _read(self, root: int, signature: rootfs.Signature | None, clock: Clock, now: int) -> _Pending:
-        conf = parse(rootfs.read_lines_that_matter(root, self.path))
-        changed = min(_changed(signature, clock) or now, now)
-        began = max(changed, self._looked)
-        # A rename sets the ctime and leaves the mtime: the file was whole before it came here.
-        renamed = signature is not None and signature.changed > signature.modified
-        settle = _SETTLE_EMPTY if conf.implicit else 0 if renamed else _SETTLE_WRITTEN
-        # What changed before this daemon looked has lasted since then.
-        since = changed if self._signature is _UNSEEN else now
-        return _Pending(signature, conf, began, since, settle)
-
-    def _accept(self, history: History, conf: ResolvConf, began: int, now: int) -> bool:
-        self.history = follow(history, conf, began, now)
-        is_new = self.history.current.number != history.current.number
-        self.changes += is_new
-        return is_new
-
-
-def _changed(signature: rootfs.Signature | None, clock: Clock) -> int | None:
-    """Give when a file last changed, in boot time: its ctime, which a rename sets too."""
-    return signature.changed - clock.wall_offset() if signature else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +93,8 @@ class ViewTable:
                     return None
         except OSError:
             return None
+        for other in self.views.values():
+            other.anchors.pop(pid, None)
         view.anchors[pid] = number or 0
         if number and path == RESOLV_CONF:
             self._by_root[number] = view
@@ -228,6 +124,7 @@ class ViewTable:
         directory = rootfs.place(root, path).directory
         name = HOST if not self.views else f"{mount_ns}:{directory.device}:{directory.inode}"
         view = View(name, path, mount_ns, directory)
+        view.inside = self._procfs.root_name(pid)
         former = self.views.get(name)
         saved = self._known.pop(name, None)
         past = None

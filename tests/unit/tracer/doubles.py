@@ -18,7 +18,7 @@ from tracer.resolvconf import ResolvConf
 from tracer.rootfs import Identity as FileIdentity
 from tracer.snapshot import State, Transport
 from tracer.verdict import Thresholds
-from tracer.views import RESOLV_CONF, View
+from tracer.view import RESOLV_CONF, View
 
 MILLISECOND = 1_000_000
 OLD, NEW, OTHER, ELSEWHERE = "192.0.2.65", "192.0.2.72", "192.0.2.99", "198.51.100.53"
@@ -103,6 +103,10 @@ class FakeSurroundings:
         return self.identities.get(subject.tgid, named)
 
     def view(self, pid: int, root: int, parent: int) -> View | None:  # noqa: ARG002 - the edge's signature
+        """Find the view by the root's number."""
+        return self.by_root.get(root, self.host)
+
+    def view_now(self, pid: int, root: int) -> View | None:  # noqa: ARG002 - as above
         """Find the view by the root's number."""
         return self.by_root.get(root, self.host)
 

@@ -8,13 +8,16 @@ from dataclasses import replace
 import pytest
 from doubles import ELSEWHERE, NEW, OLD, World, a_view, conf
 
-from tracer.advice import reason_and_advice
-from tracer.generations import first_generation, follow
+from tracer.advice import Background, reason_and_advice
+from tracer.generations import SECOND, first_generation, follow
 from tracer.kernel.records import Service
 from tracer.procfs import Identity
 from tracer.resolvconf import EMPTY
+from tracer.services import LookupServices
 from tracer.snapshot import State
 
+BEGAN = 500 * SECOND
+"""Since when the daemon watches."""
 ID = "0123456789abcdef" * 4
 WHO = {
     "nobody": Identity("getip", "/usr/bin/getip"),
@@ -70,7 +73,8 @@ def _in_state(state: State, who: str = "nobody") -> World:
 
 
 def _said(world: World) -> tuple[str, str]:
-    return reason_and_advice(world.process(10), world.host.history)
+    services = LookupServices(world.ledger.processes.values())
+    return reason_and_advice(world.process(10), Background(world.host.history, BEGAN, services))
 
 
 def _is_one_sentence(text: str) -> bool:
@@ -153,7 +157,7 @@ def test_a_process_that_read_the_new_file_and_asks_the_old_one_is_pinned() -> No
     world.read(10)
     world.tick()
     reason, advice = _said(world)
-    assert "has read generation 2 and asks the old one all the same" in reason
+    assert "it read generation 2 and still asks the old one: pinned" in reason
     assert f"look for {OLD} in its own configuration" in advice
 
 
@@ -203,6 +207,92 @@ def test_a_forwarder_is_said_to_forward() -> None:
     reason, advice = _said(world)
     assert "on behalf of others" in reason
     assert "forwarder's configuration" in advice
+
+
+def test_a_process_that_reads_at_a_steady_pace_will_heal() -> None:
+    """Two intervals were seen; several opens at once are one read. The next one is not far."""
+    world = _world()
+    for _ in range(3):
+        world.read(10)
+        world.read(10)
+        world.clock.advance(30)
+    world.ask(10)
+    world.tick()
+    world.change(NEW)
+    world.past_grace()
+    world.ask(10, OLD, 2)
+    world.tick()
+    reason, advice = _said(world)
+    assert reason.endswith("it reads the file every 30 s and will heal")
+    assert advice.startswith("wait 30 s, or restart")
+
+
+@pytest.mark.parametrize("pauses", [(30,), (30, 100), (0.1, 0.1)])
+def test_a_pace_that_is_none_promises_nothing(pauses: tuple[float, ...]) -> None:
+    """One interval, two that differ, and opens at once."""
+    world = _world()
+    for pause in pauses:
+        world.read(10)
+        world.clock.advance(pause)
+    world.make_stale(10)
+    assert "read the file at generation 1 and never since" in _said(world)[0]
+
+
+def test_a_process_that_looks_at_the_new_file_and_does_not_read_it_goes_by_its_time() -> None:
+    """Go and libasr, where the new file came with the old one's time: touching it is enough."""
+    world = _in_state(State.STALE)
+    world.check(10)
+    world.ask(10)
+    world.tick()
+    reason, advice = _said(world)
+    assert "looked at generation 2 and did not read it" in reason
+    assert advice.startswith("touch /etc/resolv.conf")
+
+
+def test_a_process_watched_from_its_exec_that_never_reads_has_its_own_configuration() -> None:
+    """And one whose exec nobody saw may have read before."""
+    world = _world()
+    world.execute(10)
+    world.ask(10)
+    world.tick()
+    world.change(NEW)
+    world.past_grace()
+    world.ask(10, OLD, 2)
+    world.tick()
+    reason, advice = _said(world)
+    assert "it never read the file: pinned by its own configuration" in reason
+    assert advice.startswith(f"look for {OLD} in its own configuration")
+
+
+def test_a_chroots_copy_is_named() -> None:
+    """Where an administrator finds it."""
+    world = _in_state(State.OUTDATED)
+    view = world.process(10).view
+    assert view
+    view.inside = "/var/spool/postfix"
+    reason, advice = _said(world)
+    assert "its own copy, /var/spool/postfix/etc/resolv.conf, still lists" in reason
+    assert advice.startswith("refresh /var/spool/postfix/etc/resolv.conf, then restart")
+
+
+def test_a_client_of_nscd_is_as_well_as_nscd_is() -> None:
+    """It is not the client that has to be restarted."""
+    world = _world()
+    world.around.identities[11] = Identity("nscd", "/usr/sbin/nscd", unit="nscd.service")
+    world.start(11)
+    world.read(10)
+    world.try_socket(10, Service.NSCD, answered=True)
+    world.read(11)
+    world.ask(11)
+    world.tick()
+    assert _said(world) == ("looks names up through nscd (pid 11), which is current", "nothing to do")
+    world.change(NEW)
+    world.past_grace()
+    world.ask(11, OLD, 2)
+    world.tick()
+    reason, advice = _said(world)
+    assert reason == "looks names up through nscd (pid 11), which is stale"
+    assert advice == "the cure is nscd's: restart it: systemctl restart nscd.service"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tracer.forwarders import Forwarders, served_addresses
 from tracer.generations import first_generation
 from tracer.process import Process, Read
 from tracer.procfs import Identity
-from tracer.views import View
+from tracer.view import View
 
 NET = Path(__file__).parents[2] / "fixtures" / "tracer" / "net"
 UDP_STUB, UDP_ANY, UDP_CONNECTED, UDP6_ANY, UDP6_LOCAL, TCP_STUB, TCP_OUT, TCP6_ANY = range(30001, 30009)

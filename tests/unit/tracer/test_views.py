@@ -14,7 +14,8 @@ from proctree import ProcTree
 from tracer import rootfs
 from tracer.generations import SECOND
 from tracer.procfs import Procfs
-from tracer.views import HOST, RESOLV_CONF, SavedView, View, ViewTable
+from tracer.view import RESOLV_CONF, View
+from tracer.views import HOST, SavedView, ViewTable
 
 LONG = 2.0
 """Seconds in which anything settles."""

@@ -1,0 +1,67 @@
+"""By which histories a process is judged: its view's, the host's, a forwarder's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from tracer.process import Process
+from tracer.verdict import Outlook
+from tracer.view import View
+
+
+class Sight(Protocol):
+    """What is asked of the machine about views."""
+
+    def view_now(self, pid: int, root: int) -> View | None:
+        """Find the view that a living process has now; None where its root is another than ``root``, or not known."""
+
+    def upstreams(self, process: Process) -> View | bool:
+        """Tell whether a process asks on behalf of others: False, the file it takes its upstreams from, or True."""
+
+
+class Outlooks:
+    """Tells where each process stands, and sees when that has changed."""
+
+    def __init__(self, sight: Sight, host: View) -> None:
+        self._sight = sight
+        self._host = host
+
+    def of(self, process: Process) -> Outlook:
+        """Tell by which histories a process is judged."""
+        own = process.view
+        return Outlook(
+            own.history if own else None,
+            self._host.history if own not in {None, self._host} and process.upstreams is None else None,
+            bool(process.forwarder),
+        )
+
+    def turns_out_forwarder(self, process: Process) -> bool:
+        """Before a flag goes up, look again: it may have begun to serve since."""
+        before = process.view
+        return self.see_whether_forwarder(process) or process.view is not before
+
+    def see_whether_forwarder(self, process: Process) -> bool:
+        """Note whether a process asks on behalf of others, and the file it takes its upstreams from."""
+        upstreams = self._sight.upstreams(process)
+        process.forwarder = upstreams is True
+        process.upstreams = upstreams if isinstance(upstreams, View) else None
+        if process.upstreams is not None:
+            process.view = process.read_view = process.upstreams
+        return process.forwarder
+
+    def part_ways(self, view: View, processes: Iterable[Process]) -> None:
+        """See who keeps a view's former file: it is mounted for him, and the one that took its place is another.
+
+        A process that went to another root since it read stays with what it read.
+        """
+        now: dict[int, View | None] = {}
+        for process in processes:
+            if process.view is not view or process.upstreams is not None or not process.root:
+                continue
+            if process.root not in now:
+                now[process.root] = self._sight.view_now(process.pid, process.root)
+            other = now[process.root]
+            if other is not None and other is not view:
+                process.view = other
+                process.read_view = other if process.read_view is view else process.read_view

@@ -1,0 +1,35 @@
+"""Which process answers at a lookup socket: its own state is what its clients depend on."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+
+from tracer.process import Process
+from tracer.snapshot import LookupPath
+
+_PROGRAMS: Mapping[str, LookupPath] = {
+    "nscd": LookupPath.NSCD,
+    "unscd": LookupPath.NSCD,
+    "systemd-resolved": LookupPath.RESOLVED,
+    "systemd-resolve": LookupPath.RESOLVED,
+    "sssd_be": LookupPath.SSSD,
+}
+
+
+class LookupServices:
+    """The lookup services that run, by what a client sees of them."""
+
+    def __init__(self, processes: Iterable[Process]) -> None:
+        self._servers: dict[tuple[LookupPath, str], Process] = {}
+        for process in processes:
+            program = posixpath.basename(process.identity.exe or process.identity.comm or "")
+            path = _PROGRAMS.get(program)
+            view = process.read_view or process.view
+            if path is not None and view is not None and not process.is_worker:
+                self._servers[path, view.id] = process
+
+    def of(self, client: Process) -> Process | None:
+        """Find who answers a client: the service with the client's own view, None where there is none such."""
+        view = client.read_view or client.view
+        return self._servers.get((client.lookup_path, view.id)) if view else None
