@@ -118,7 +118,6 @@ class Ledger:
             self.lost["view_unreadable"] += 1
             return
         process.view = process.read_view = view
-        process.root = record.subject.root
         if self._surroundings.look_at(view):
             self.view_changed(view)
 
@@ -233,7 +232,6 @@ class Ledger:
     def view_changed(self, view: View) -> None:
         """Judge anew whoever the change concerns."""
         self.unsaved = True
-        self._outlooks.part_ways(view, self.processes.values())
         for process in self.processes.values():
             if process.view is view or view is self.host:
                 self.settle(process)

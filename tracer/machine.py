@@ -100,10 +100,6 @@ class Machine:
                 return view
         return None
 
-    def view_now(self, pid: int, root: int) -> View | None:
-        """Look through the process's own root, and anew."""
-        return self._see(pid, root)
-
     def _see(self, pid: int, root: int) -> View | None:
         if root and self._lineage.root_number(pid) != root:
             return None

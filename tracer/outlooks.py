@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Protocol
 
 from tracer.process import Process
@@ -11,10 +10,7 @@ from tracer.view import View
 
 
 class Sight(Protocol):
-    """What is asked of the machine about views."""
-
-    def view_now(self, pid: int, root: int) -> View | None:
-        """Find the view that a living process has now; None where its root is another than ``root``, or not known."""
+    """What is asked of the machine about forwarders."""
 
     def upstreams(self, process: Process) -> View | bool:
         """Tell whether a process asks on behalf of others: False, the file it takes its upstreams from, or True."""
@@ -49,19 +45,3 @@ class Outlooks:
         if process.upstreams is not None:
             process.view = process.read_view = process.upstreams
         return process.forwarder
-
-    def part_ways(self, view: View, processes: Iterable[Process]) -> None:
-        """See who keeps a view's former file: it is mounted for him, and the one that took its place is another.
-
-        A process that went to another root since it read stays with what it read.
-        """
-        now: dict[int, View | None] = {}
-        for process in processes:
-            if process.view is not view or process.upstreams is not None or not process.root:
-                continue
-            if process.root not in now:
-                now[process.root] = self._sight.view_now(process.pid, process.root)
-            other = now[process.root]
-            if other is not None and other is not view:
-                process.view = other
-                process.read_view = other if process.read_view is view else process.read_view

@@ -106,10 +106,6 @@ class FakeSurroundings:
         """Find the view by the root's number."""
         return self.by_root.get(root, self.host)
 
-    def view_now(self, pid: int, root: int) -> View | None:  # noqa: ARG002 - as above
-        """Find the view by the root's number."""
-        return self.by_root.get(root, self.host)
-
     def is_view_file(self, pid: int, path: str) -> bool:  # noqa: ARG002 - as above
         """Whether a test said so."""
         return path in self.view_files

@@ -710,26 +710,6 @@ def test_the_ledger_stays_linear_in_a_thousand_short_jobs() -> None:
     assert world.clock.now > SECOND
 
 
-def test_a_file_that_is_mounted_for_some_parts_their_view_from_the_others() -> None:
-    """It was the same file until another took its place: who keeps the former one is judged by that."""
-    world = World()
-    for pid in (10, 11):
-        world.start(pid, root=pid)
-        world.read(pid)
-        world.ask(pid)
-    world.tick()
-    mounted = a_view(first_generation(conf(OLD), world.clock.now, 1), "7:1:2")
-    world.around.by_root[10] = mounted
-    world.change(NEW)
-    world.past_grace()
-    for pid in (10, 11):
-        world.ask(pid, OLD, 2)
-    world.tick()
-    assert world.state(10) is State.OUTDATED
-    assert world.state(11) is State.STALE
-    assert world.process(10).read_view is mounted
-
-
 def test_a_process_that_went_elsewhere_stays_with_what_it_read() -> None:
     """HAProxy reads, then chroots into a tree without a resolv.conf."""
     world = World()
