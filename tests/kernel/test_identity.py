@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from building import build
+from lab_cgroups import Cgroups
 from prometheus_client import parser as text_parser
 from tracing import RESOLVTRACE, SHORT, Daemon, daemon
 
@@ -38,47 +37,11 @@ HOSTILE_SHOWN = '\\x1b]0;x\\x07\\x0a"\\\\xff}'
 HOSTILE_UNIT = 'x\x1b[2J"\\.service'
 
 
-class Cgroups:
-    """Cgroups of the test's own in the unified tree."""
-
-    def __init__(self) -> None:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-        mounts = [line.split()[4] for line in lines if " - cgroup2 " in line]
-        self.root = Path(mounts[0]) / f"resolvtrace-test-{os.getpid()}"
-
-    def within(self, path: str, argv: Sequence[str]) -> list[str]:
-        """Make a cgroup and give the command that runs a program in it from its exec on."""
-        directory = self.root / path
-        directory.mkdir(parents=True, exist_ok=True)
-        return ["sh", "-c", 'echo $$ >"$0"/cgroup.procs && exec "$@"', str(directory), *argv]
-
-    def remove(self) -> None:
-        """Remove them, innermost first, and kill who is left in them."""
-        for directory, _, _ in os.walk(self.root, topdown=False):
-            for pid in Path(directory, "cgroup.procs").read_text().split():
-                with suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
-            wait_until(lambda path=directory: removed(path), 5, f"{directory} to be empty")  # type: ignore[misc]
-
-
-def removed(directory: str) -> bool:
-    """Try to remove a cgroup; a process that has just ended may still be counted in it."""
-    try:
-        os.rmdir(directory)
-    except OSError:
-        return False
-    return True
-
-
 @pytest.fixture(scope="module")
 def cgroups() -> Iterator[Cgroups]:
     """Give cgroups that are removed after the tests."""
-    made = Cgroups()
-    made.root.mkdir()
-    try:
+    with Cgroups() as made:
         yield made
-    finally:
-        made.remove()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,44 @@
+"""What every case's verdict is held to."""
+
+from __future__ import annotations
+
+import re
+
+from exporter.lab import NEW, OLD
+from zoo.observe import Observed
+
+
+def assert_truth(one: Observed) -> None:
+    """By the nameservers' logs the resolver does what the case says, or the case would prove nothing."""
+    asked = one.asked_after_grace
+    reached = {address for address in (OLD, NEW) if asked[address]}
+    assert reached == {"old": {OLD}, "new": {NEW}, "both": {OLD, NEW}, "nobody": set()}[one.case.asks], (
+        one.program.output()[-2000:]
+    )
+
+
+def assert_verdict(one: Observed) -> None:
+    """State, lookup path, reason and advice; and whom it is said to ask."""
+    if not one.case.tracked:
+        assert one.ever <= {"current"}, one.states
+        return
+    expected, row = one.case.expected, one.row
+    said = (row["state"], row["lookup_path"])
+    assert said == (expected.state, expected.path), row
+    assert re.search(expected.reason, row["reason"]), row["reason"]
+    assert re.search(expected.advice, row["advice"]), row["advice"]
+
+
+def assert_no_false_flag(one: Observed) -> None:
+    """Whoever is not stale in the end was flagged in no sample; whoever is, in none before the change."""
+    if one.case.expected.state != "stale":
+        assert "stale" not in one.ever, one.states
+    assert not [states for since, states in one.states if since < 0 and states & {"stale", "outdated", "grace"}]
+
+
+def assert_cured(one: Observed) -> None:
+    """After its restart it asks the new nameserver alone, and is flagged no more."""
+    assert one.asked_when_cured[OLD] == 0
+    assert one.asked_when_cured[NEW] >= 1
+    assert one.cured
+    assert {row["state"] for row in one.cured} <= {"current", "unlisted"}, one.cured
