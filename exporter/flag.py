@@ -56,10 +56,11 @@ def groups(snapshot: Snapshot, state: State) -> list[Group]:
     for process in snapshot.processes:
         if process.worker:
             continue
-        mine = _Gathering({(process.pid, process.started_at)}, process.stale_since)
-        for nameserver in {use.address for use in process.nameservers if use.state is state}:
-            labels = (_unit(process), printable(process.comm), nameserver)
-            gathered.setdefault(labels, _Gathering()).add(mine)
+        for use in process.nameservers:
+            if use.state is state:
+                labels = (_unit(process), printable(process.comm), use.address)
+                mine = _Gathering({(process.pid, process.started_at)}, use.stale_since)
+                gathered.setdefault(labels, _Gathering()).add(mine)
     ordered = sorted(gathered.items(), key=lambda item: (item[1].since is None, item[1].since or 0, item[0]))
     named, rest = ordered[:MOST_GROUPS], ordered[MOST_GROUPS:]
     if rest:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from exporter.escape import valid_text
-from exporter.wire import SCHEMA, Check, Generation, Nameserver, Process, View
-from tracer.snapshot import GenerationView, NameserverUse, ProcessSnapshot, Snapshot, ViewSnapshot
+from exporter.wire import SCHEMA, Check, Generation, Nameserver, Past, Process, View
+from tracer.snapshot import GenerationView, NameserverUse, PastUse, ProcessSnapshot, Snapshot, ViewSnapshot
 
 __all__ = ["check", "rfc3339"]
 
@@ -35,6 +35,7 @@ def check(snapshot: Snapshot) -> Check:
         "version": snapshot.version,
         "views": [_view(view) for view in snapshot.views],
         "processes": [_process(process) for process in snapshot.processes],
+        "past_uses": [_past_use(use) for use in snapshot.past_uses],
         "watching_since": rfc3339(snapshot.watching_since),
         "health": {
             "lost": dict(snapshot.lost),
@@ -102,4 +103,16 @@ def _nameserver(use: NameserverUse) -> Nameserver:
         "worker_queries": use.worker_queries,
         "first_query": _time(use.first_query),
         "last_query": _time(use.last_query),
+        "stale_since": _time(use.stale_since),
+    }
+
+
+def _past_use(use: PastUse) -> Past:
+    return {
+        "address": use.address,
+        "unit": _text(use.unit),
+        "exe": _text(use.exe),
+        "view": use.view,
+        "queries": use.queries,
+        "last_query": rfc3339(use.last_query),
     }

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from textwrap import wrap
 
+from exporter.durations import age
 from exporter.escape import printable
 from exporter.table import Column, lay_out
 from exporter.wire import Check, Nameserver, Process
 from tracer.snapshot import SEVERITY, State
 
-__all__ = ["report", "worth_a_look"]
+__all__ = ["queries", "report", "unit_or_container", "when", "worth_a_look"]
 
 _SHOWN = frozenset({State.STALE, State.OUTDATED, State.GRACE, State.SUSPECT})
 """States that get a row unasked; ``unlisted`` is as its administrator wanted it, the others are well."""
@@ -31,7 +32,6 @@ _COLUMNS = (
     Column("FOR", right=True),
 )
 _WIDEST_TEXT = 100
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
 def worth_a_look(check: Check) -> list[Process]:
@@ -86,11 +86,11 @@ def _header(check: Check) -> Iterator[str]:
         implicit = " (implicit: the file names none)" if host["implicit"] else ""
         yield (
             f"Nameservers in {printable(host['path'])}: {', '.join(host['nameservers'])}{implicit}; "
-            f"generation {host['generation']}, since {_when(host['changed_at'], now)}"
+            f"generation {host['generation']}, since {when(host['changed_at'], now)}"
         )
         if host["also_listed"]:
             yield f"Listed there, but not used by glibc: {', '.join(host['also_listed'])}"
-    yield f"Watching since {_when(check['watching_since'], now)}"
+    yield f"Watching since {when(check['watching_since'], now)}"
     detached = [probe for probe, attached in check["health"]["probes"].items() if not attached]
     if detached:
         yield f"Warning: probes not attached: {', '.join(detached)}"
@@ -106,12 +106,17 @@ def _row(process: Process, now: str) -> tuple[str, ...]:
         process["state"],
         str(process["pid"]),
         printable(process["comm"]),
-        printable(process["unit"] or (process["container"] or "-")[:12]).removesuffix(".service"),
+        unit_or_container(process),
         process["lookup_path"],
         printable(worst["address"]) if worst else "-",
-        _queries(worst) if worst else "-",
-        _age(since, now) if since else "-",
+        queries(worst) if worst else "-",
+        age(since, now) if since else "-",
     )
+
+
+def unit_or_container(process: Process) -> str:
+    """Return the systemd unit without what it nearly always ends in, else the container's short id, else a dash."""
+    return printable(process["unit"] or (process["container"] or "-")[:12]).removesuffix(".service")
 
 
 def _worst(nameservers: list[Nameserver]) -> Nameserver | None:
@@ -121,7 +126,7 @@ def _worst(nameservers: list[Nameserver]) -> Nameserver | None:
     return max(worst, key=lambda nameserver: nameserver["last_query"] or "", default=None)
 
 
-def _queries(nameserver: Nameserver) -> str:
+def queries(nameserver: Nameserver) -> str:
     """Return the queries of a process and of its workers, which use its resolver state."""
     count = nameserver["queries"] + nameserver["worker_queries"]
     return f"~{count}" if nameserver["estimated"] else str(count)
@@ -147,13 +152,6 @@ def _hidden(check: Check, rows: list[Process]) -> str:
     return f"Not shown (see --all): {', '.join(counts)}."
 
 
-def _when(time: str, now: str) -> str:
-    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S} ({_age(time, now)} ago)"
-
-
-def _age(time: str, now: str) -> str:
-    seconds = int((datetime.fromisoformat(now) - datetime.fromisoformat(time)).total_seconds())
-    for unit, length in _UNITS:
-        if seconds >= length:
-            return f"{seconds // length}{unit}"
-    return f"{max(seconds, 0)}s"
+def when(time: str, now: str) -> str:
+    """Return a time as the reader's clock shows it, and how long ago it was."""
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S} ({age(time, now)} ago)"

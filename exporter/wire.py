@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-__all__ = ["SCHEMA", "Check", "Generation", "Health", "Nameserver", "Process", "Read", "View"]
+__all__ = ["SCHEMA", "Check", "Generation", "Health", "Nameserver", "Past", "Process", "Read", "View"]
 
 SCHEMA = "resolvtrace/1"
 """Name and major version of the form; keys may be added to it, not renamed or removed."""
@@ -45,6 +45,18 @@ class Nameserver(TypedDict):
     worker_queries: int
     first_query: str | None
     last_query: str | None
+    stale_since: str | None
+
+
+class Past(TypedDict):
+    """What processes that are gone asked of one nameserver."""
+
+    address: str
+    unit: str | None
+    exe: str | None
+    view: str | None
+    queries: int
+    last_query: str
 
 
 class Read(TypedDict):
@@ -92,5 +104,6 @@ class Check(TypedDict):
     version: str
     views: list[View]
     processes: list[Process]
+    past_uses: list[Past]
     watching_since: str
     health: Health

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import socket
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-__all__ = ["canonical", "ipv4", "ipv4_in_decimal", "ipv6"]
+__all__ = ["canonical", "canonical_text", "ipv4", "ipv4_in_decimal", "ipv6"]
 
 _IPV4_BYTES = 4
 _IPV4_DIGITS = re.compile(rb"[0-9a-fA-FxX.]+")
@@ -30,6 +30,12 @@ def canonical(packed: bytes, scope: str | None = None) -> str:
         return str(address.ipv4_mapped)
     link_local = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80  # noqa: PLR2004 - fe80::/10
     return f"{address}%{scope}" if scope and link_local else str(address)
+
+
+def canonical_text(text: str) -> str:
+    """Return the same form of an address as somebody wrote it. Raises ValueError where it is none."""
+    address, _, scope = text.strip().partition("%")
+    return canonical(ip_address(address).packed, scope or None)
 
 
 def ipv4(word: bytes) -> bytes | None:

@@ -86,6 +86,8 @@ class NameserverUse:
     worker_queries: int
     first_query: int | None
     last_query: int | None
+    stale_since: int | None = None
+    """When the flag went up that stands now."""
 
     @property
     def estimated(self) -> bool:
@@ -126,6 +128,18 @@ class ProcessSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class PastUse:
+    """What processes that are gone asked of one nameserver, all of a unit, program and view together."""
+
+    address: str
+    unit: str | None
+    exe: str | None
+    view: str | None
+    queries: int
+    last_query: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeHealth:
     """One probe: is it attached, and what the kernel counted of it (None where it keeps no count)."""
 
@@ -157,6 +171,7 @@ class Snapshot:
     views: tuple[ViewSnapshot, ...]
     processes: tuple[ProcessSnapshot, ...]
     watching_since: int
+    past_uses: tuple[PastUse, ...] = ()
     queries_total: Mapping[tuple[State, Transport], int] = field(default_factory=dict)
     changes_total: Mapping[str, int] = field(default_factory=dict)
     """Generations seen after the first, by view: ``host``, and ``~other`` for all the rest."""

@@ -15,8 +15,10 @@ from tracer.snapshot import (
     GenerationView,
     LastRead,
     NameserverUse,
+    PastUse,
     ProcessSnapshot,
     Snapshot,
+    State,
     ViewSnapshot,
 )
 from tracer.version import VERSION
@@ -70,6 +72,10 @@ class Snapshots:
             views=tuple(view_snapshot(view, wall) for view in shown.values()),
             processes=tuple(process_snapshot(process, background, wall) for process in tracked),
             watching_since=wall(self._watching_since),
+            past_uses=tuple(
+                PastUse(key.nameserver, key.unit, key.exe, key.view, use.queries, wall(use.last))
+                for key, use in ledger.departed.uses.items()
+            ),
             queries_total=dict(ledger.queries_total),
             changes_total=changes,
             lost={**self._probes.losses(), **ledger.lost},
@@ -145,6 +151,7 @@ def _uses(process: Process, wall: Wall) -> list[NameserverUse]:
             worker_queries=use.worker_queries,
             first_query=wall.maybe(use.first),
             last_query=wall.maybe(use.last),
+            stale_since=wall.maybe(pair.evidence.flagged) if pair.state is State.STALE else None,
         )
         for key, pair in process.pairs.items()
         for (port, transport), use in pair.uses.items()

@@ -16,6 +16,7 @@ from tracer.snapshot import (
     LookupPath,
     MapHealth,
     NameserverUse,
+    PastUse,
     ProbeHealth,
     ProcessSnapshot,
     Snapshot,
@@ -51,6 +52,7 @@ def use(state: State, address: str = OLD, **changes: object) -> NameserverUse:
 
 def process(pid: int, state: State = State.CURRENT, comm: str = "getip", **changes: object) -> ProcessSnapshot:
     """Return a process that is in ``state`` on its one nameserver."""
+    since = changes.pop("stale_since", CHANGE + 20 * SECOND if state is State.STALE else None)
     plain = ProcessSnapshot(
         pid=pid,
         started_at=CHANGE - 3600 * SECOND + pid,
@@ -66,8 +68,8 @@ def process(pid: int, state: State = State.CURRENT, comm: str = "getip", **chang
         lookup_path=LookupPath.NSS,
         last_read=LastRead(1, CHANGE - 3600 * SECOND),
         state=state,
-        stale_since=CHANGE + 20 * SECOND if state is State.STALE else None,
-        nameservers=(use(state, NEW if state is State.CURRENT else OLD),),
+        stale_since=since,  # type: ignore[arg-type]
+        nameservers=(use(state, NEW if state is State.CURRENT else OLD, stale_since=since),),
         reason=f"It last read generation 1 and has sent 12 queries to {OLD} since that was removed.",
         advice="Restart it: systemctl restart getip.service",
     )
@@ -116,7 +118,10 @@ def full() -> Snapshot:
             "sendmail-mta",
             **mail,
             workers=2,
-            nameservers=(use(State.STALE, queries=3, worker_queries=131), use(State.RETIRED, "10.0.0.9")),
+            nameservers=(
+                use(State.STALE, queries=3, worker_queries=131, stale_since=CHANGE + 20 * SECOND),
+                use(State.RETIRED, "10.0.0.9"),
+            ),
             reason=f"Its 2 workers use the resolver state it read as generation 1: 131 queries to {OLD} since.",
             advice="Restart it: systemctl restart sendmail.service (nscd cannot help: MX lookups go past it)",
         ),
@@ -137,6 +142,7 @@ def full() -> Snapshot:
         process(8000, State.UNLISTED, "dig", nameservers=(use(State.UNLISTED, "9.9.9.9"),)),
         process(8001, State.RETIRED, "ntpd"),
         watching_since=CHANGE - 3600 * SECOND,
+        past_uses=(PastUse(OLD, "cron.service", "/usr/bin/backup", "host", 23, CHANGE - SECOND),),
         queries_total={(State.STALE, Transport.UDP): 1234, (State.CURRENT, Transport.TLS): 23},
         changes_total={"host": 1, "~other": 0},
         lost={"ring_full": 3, "map_full": 0},
