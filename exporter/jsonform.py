@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from exporter.escape import valid_text
-from exporter.wire import SCHEMA, Check, Generation, Nameserver, Past, Process, View
-from tracer.snapshot import GenerationView, NameserverUse, PastUse, ProcessSnapshot, Snapshot, ViewSnapshot
+from exporter.wire import SCHEMA, Check, Generation, Nameserver, Past, Process, Read, View
+from tracer.snapshot import GenerationView, LastRead, NameserverUse, PastUse, ProcessSnapshot, Snapshot, ViewSnapshot
 
 __all__ = ["check", "rfc3339"]
 
@@ -82,13 +82,20 @@ def _process(process: ProcessSnapshot) -> Process:
         "worker": process.worker,
         "workers": process.workers,
         "lookup_path": process.lookup_path.value,
-        "last_read": None if read is None else {"generation": read.generation, "at": rfc3339(read.at)},
+        "last_read": None if read is None else _read(read),
+        "reads": [_read(one) for one in process.reads],
+        "looked_at": _time(process.looked_at),
+        "answered_at": _time(process.answered_at),
         "state": process.state.value,
         "stale_since": _time(process.stale_since),
         "nameservers": [_nameserver(use) for use in process.nameservers],
         "reason": valid_text(process.reason),
         "advice": valid_text(process.advice),
     }
+
+
+def _read(read: LastRead) -> Read:
+    return {"generation": read.generation, "at": rfc3339(read.at)}
 
 
 def _nameserver(use: NameserverUse) -> Nameserver:

@@ -82,6 +82,9 @@ class Process(TypedDict):
     workers: int
     lookup_path: str
     last_read: Read | None
+    reads: list[Read]
+    looked_at: str | None
+    answered_at: str | None
     state: str
     stale_since: str | None
     nameservers: list[Nameserver]

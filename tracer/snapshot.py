@@ -120,6 +120,12 @@ class ProcessSnapshot:
     workers: int
     lookup_path: LookupPath
     last_read: LastRead | None
+    reads: tuple[LastRead, ...]
+    """The latest opens of the file, oldest first."""
+    looked_at: int | None
+    """When it last looked whether the file had changed, by stat."""
+    answered_at: int | None
+    """When a lookup socket last answered it, as far as that was seen."""
     state: State
     stale_since: int | None
     nameservers: tuple[NameserverUse, ...]

@@ -124,6 +124,9 @@ def process_snapshot(process: Process, background: Background, wall: Wall) -> Pr
         workers=process.workers_seen,
         lookup_path=process.lookup_path,
         last_read=_last_read(process, wall),
+        reads=_reads(process, wall),
+        looked_at=wall.maybe(process.checked or None),
+        answered_at=wall.maybe(process.answered or None),
         state=process.worst,
         stale_since=wall.maybe(process.flagged),
         nameservers=tuple(_uses(process, wall)),
@@ -137,6 +140,13 @@ def _last_read(process: Process, wall: Wall) -> LastRead | None:
     if at is None or view is None:
         return None
     return LastRead(view.history.at(at).number, wall(at))
+
+
+def _reads(process: Process, wall: Wall) -> tuple[LastRead, ...]:
+    view = process.read_view or process.view
+    if view is None:
+        return ()
+    return tuple(LastRead(view.history.at(read.at).number, wall(read.at)) for read in process.reads)
 
 
 def _uses(process: Process, wall: Wall) -> list[NameserverUse]:

@@ -111,7 +111,12 @@ def stale(scene: Scene) -> Scene:
 
 def check(running: Daemon, *flags: str) -> subprocess.CompletedProcess[str]:
     """Run `resolvtrace check`."""
-    argv = [str(RESOLVTRACE), "check", "--socket", running.socket, *flags]
+    return command(running, "check", *flags)
+
+
+def command(running: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that asks the daemon."""
+    argv = [str(RESOLVTRACE), *words, "--socket", running.socket]
     return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=10, env={"COLUMNS": "80"})
 
 
@@ -138,6 +143,31 @@ def test_check_shows_the_row(stale: Scene) -> None:
     (line,) = (line for line in done.stdout.splitlines() if line.split()[:2] == ["stale", str(stale.frozen.pid)])
     assert OLD in line
     assert max(map(len, done.stdout.splitlines())) < 80
+
+
+def test_explain_tells_the_story(stale: Scene) -> None:
+    """In order of time: started, read, asked, the change, the flag."""
+    done = command(stale.running, "explain", str(stale.frozen.pid))
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = [
+        "started",
+        "generation 1, " + OLD,
+        "asked .* for the first time",
+        "changed: generation 2, " + NEW,
+        "flagged",
+    ]
+    told = " ".join(done.stdout.split())
+    assert re.search(".*".join(steps), told), told
+    assert f"restart getaddrinfo_loo (pid {stale.frozen.pid})" in done.stdout
+
+
+def test_who_says_that_the_old_one_must_stay(stale: Scene) -> None:
+    """As long as one process asks it; of one that nobody asks it is too early to say."""
+    done = command(stale.running, "who", OLD)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert str(stale.frozen.pid) in done.stdout
+    assert command(stale.running, "who", "192.0.2.1").returncode == 3
+    assert command(stale.running, "who", "192.0.2.1", "--since", "1s").returncode == 0
 
 
 def test_nobody_stale_is_status_0(tmp_path: Path) -> None:

@@ -67,6 +67,9 @@ def process(pid: int, state: State = State.CURRENT, comm: str = "getip", **chang
         workers=0,
         lookup_path=LookupPath.NSS,
         last_read=LastRead(1, CHANGE - 3600 * SECOND),
+        reads=(LastRead(1, CHANGE - 3600 * SECOND),),
+        looked_at=None,
+        answered_at=None,
         state=state,
         stale_since=since,  # type: ignore[arg-type]
         nameservers=(use(state, NEW if state is State.CURRENT else OLD, stale_since=since),),
@@ -87,7 +90,10 @@ def snapshot(*processes: ProcessSnapshot, **changes: object) -> Snapshot:
         also_listed=(),
         implicit=False,
         changed_at=CHANGE,
-        history=(GenerationView(1, (OLD,), CHANGE - 3600 * SECOND, CHANGE),),
+        history=(
+            GenerationView(1, (OLD,), CHANGE - 3600 * SECOND, CHANGE),
+            GenerationView(2, (NEW, "fe80::1%eth0"), CHANGE, None),
+        ),
     )
     plain = Snapshot(
         time=CHANGE + 240 * SECOND,

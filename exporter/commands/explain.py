@@ -1,0 +1,48 @@
+"""``resolvtrace explain PID``: the evidence on one process, in order of time, and what to do.
+
+Exit status: 0, 2 wrong usage, 3 no daemon answers, 4 no such process is tracked.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from argparse import ArgumentParser, Namespace
+
+from exporter.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
+from exporter.escape import printable
+from exporter.explanation import as_json, explanation
+
+__all__ = ["prepare_parser", "run"]
+
+_NO_DAEMON = 3
+_NOT_TRACKED = 4
+
+
+def prepare_parser(parser: ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("pid", metavar="PID", type=int, help="the process, as the host numbers it")
+    parser.add_argument("--json", action="store_true", help="print it as JSON, schema resolvtrace/1")
+    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
+
+
+def run(args: Namespace) -> int:
+    """Print the evidence; return the exit status."""
+    try:
+        check = fetch_snapshot(args.socket)
+    except NoDaemon as error:
+        sys.stderr.write(f"resolvtrace explain: {printable(str(error))}\n")
+        return _NO_DAEMON
+    process = next((one for one in check["processes"] if one["pid"] == args.pid), None)
+    if process is None:
+        sys.stderr.write(
+            f"resolvtrace explain: process {args.pid} is not tracked: it has asked no nameserver since "
+            f"{check['watching_since']}, or has ended; resolvtrace check --all lists those that are\n"
+        )
+        return _NOT_TRACKED
+    if args.json:
+        sys.stdout.write(json.dumps(as_json(check, process), indent=2) + "\n")
+    else:
+        sys.stdout.write(explanation(check, process, shutil.get_terminal_size((0, 0)).columns or None))
+    return 0

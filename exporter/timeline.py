@@ -1,0 +1,104 @@
+"""What happened to one process, in order of time: made from the check form alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from exporter.wire import Check, Nameserver, Process, View
+
+__all__ = ["Event", "timeline"]
+
+_SERVICES = {"nscd": "nscd", "mixed": "nscd", "resolved": "systemd-resolved", "sssd": "SSSD"}
+
+
+_TICK = timedelta(milliseconds=10)
+"""How far the coarse clock, by which queries are timed, may be behind the others: a tick of the kernel, at 100 Hz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was seen, or follows from it. ``at`` is RFC 3339, UTC."""
+
+    at: str
+    text: str
+    coarse: bool = False
+    """Timed by the coarse clock: of two events within its tick the other one comes first."""
+
+
+def timeline(check: Check, process: Process) -> list[Event]:
+    """Return the events of a process and of its resolv.conf, the earliest first."""
+    view = next((one for one in check["views"] if one["id"] == process["view"]), None)
+    events = [*_life(process), *_reads(process, view), *_queries(process)]
+    begin = min((event.at for event in events), default=check["time"])
+    if view is not None:
+        events += [event for event in _changes(view) if event.at >= begin]
+    return sorted(events, key=_order)
+
+
+def _order(event: Event) -> datetime:
+    at = datetime.fromisoformat(event.at)
+    return at + _TICK if event.coarse else at
+
+
+def _life(process: Process) -> Iterator[Event]:
+    if process["started_at"]:
+        yield Event(process["started_at"], f"started: {process['exe'] or process['comm']}")
+    if process["answered_at"] and process["lookup_path"] in _SERVICES:
+        yield Event(process["answered_at"], f"asked {_SERVICES[process['lookup_path']]}, which answered")
+    if process["looked_at"]:
+        yield Event(process["looked_at"], "last looked whether the file had changed (stat)")
+
+
+def _reads(process: Process, view: View | None) -> Iterator[Event]:
+    path = view["path"] if view else "resolv.conf"
+    for read in process["reads"]:
+        listed = _nameservers(view, read["generation"])
+        yield Event(read["at"], f"read {path}: generation {read['generation']}{listed}")
+
+
+def _nameservers(view: View | None, generation: int) -> str:
+    if view is None:
+        return ""
+    if generation == view["generation"]:
+        return f", {_list(view['nameservers'])}"
+    found = [one["nameservers"] for one in view["history"] if one["generation"] == generation]
+    return f", {_list(found[0])}" if found else ""
+
+
+def _list(nameservers: list[str]) -> str:
+    return ", ".join(nameservers) or "nobody"
+
+
+def _changes(view: View) -> Iterator[Event]:
+    for generation in view["history"]:
+        if generation["generation"] > 1:
+            yield Event(
+                generation["from"],
+                f"{view['path']} changed: generation {generation['generation']}, {_list(generation['nameservers'])}",
+            )
+
+
+def _queries(process: Process) -> Iterator[Event]:
+    for use in process["nameservers"]:
+        address = use["address"]
+        if use["first_query"]:
+            yield Event(use["first_query"], f"asked {address} for the first time ({_transport(use)})", coarse=True)
+        if use["last_query"] and use["last_query"] != use["first_query"]:
+            yield Event(use["last_query"], f"asked {address} for the last time so far: {_counts(use)}", coarse=True)
+        if use["stale_since"]:
+            yield Event(use["stale_since"], f"flagged: stale on {address}")
+
+
+def _transport(use: Nameserver) -> str:
+    port = "" if use["port"] in {53, 853} else f", port {use['port']}"
+    return f"{use['transport'].upper()}{port}"
+
+
+def _counts(use: Nameserver) -> str:
+    about = "about " if use["estimated"] else ""
+    total = use["queries"] + use["worker_queries"]
+    by = f", {use['worker_queries']} of them by its workers" if use["worker_queries"] else ""
+    since = f", {use['queries_since_removed']} since it was removed" if use["queries_since_removed"] else ""
+    return f"{about}{total} {'query' if total == 1 else 'queries'} in all{by}{since}"

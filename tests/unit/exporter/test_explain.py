@@ -1,0 +1,145 @@
+"""`resolvtrace explain`: the evidence on one process, in order of time."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+from samples import CHANGE, HOSTILE, NEW, OLD, SECOND, full, process, running, snapshot, use
+
+from exporter.cli import main
+from exporter.explanation import explanation
+from exporter.feed import FeedServer
+from exporter.jsonform import check
+from exporter.table import width_of
+from exporter.timeline import timeline
+from exporter.wire import Process
+from tracer.snapshot import LastRead, LookupPath, Snapshot, State
+
+
+@pytest.fixture
+def socket() -> Iterator[str]:
+    """Serve the full snapshot."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = f"{directory}/s"
+        with running(lambda: FeedServer.start(full, path)):
+            yield path
+
+
+def one_of(value: Snapshot, pid: int) -> Process:
+    """Give one process of the form."""
+    return next(row for row in check(value)["processes"] if row["pid"] == pid)
+
+
+def told(value: Snapshot, pid: int) -> list[str]:
+    """Give the texts of the timeline."""
+    return [event.text for event in timeline(check(value), one_of(value, pid))]
+
+
+def test_the_timeline_is_in_order_of_time() -> None:
+    """Started, read, asked, the change, the flag, the last query."""
+    started = CHANGE - 1800 * SECOND
+    value = snapshot(
+        process(
+            10,
+            State.STALE,
+            started_at=started,
+            reads=(LastRead(1, started + SECOND),),
+            nameservers=(use(State.STALE, stale_since=CHANGE + 20 * SECOND),),
+            stale_since=CHANGE + 20 * SECOND,
+        )
+    )
+    assert told(value, 10) == [
+        "started: /usr/bin/getip",
+        f"read /etc/resolv.conf: generation 1, {OLD}",
+        f"asked {OLD} for the first time (UDP)",
+        f"/etc/resolv.conf changed: generation 2, {NEW}, fe80::1%eth0",
+        f"flagged: stale on {OLD}",
+        f"asked {OLD} for the last time so far: 168 queries in all, 12 since it was removed",
+    ]
+
+
+def test_a_query_comes_after_the_read_it_follows() -> None:
+    """Though it is timed by a clock that is some milliseconds behind."""
+    started = CHANGE - 1800 * SECOND
+    first = use(State.CURRENT, NEW, first_query=started - SECOND // 500)
+    value = snapshot(process(10, started_at=started, reads=(LastRead(1, started + 1000),), nameservers=(first,)))
+    assert [text.split()[0] for text in told(value, 10)[:3]] == ["started:", "read", "asked"]
+
+
+def test_changes_from_before_it_are_no_part_of_it() -> None:
+    """It has nothing to do with them."""
+    later = CHANGE + 60 * SECOND
+    value = snapshot(
+        process(
+            10,
+            started_at=later,
+            reads=(LastRead(2, later + SECOND),),
+            nameservers=(use(State.CURRENT, NEW, first_query=later + 2 * SECOND),),
+        )
+    )
+    assert not [text for text in told(value, 10) if "changed" in text]
+
+
+def test_a_lookup_service_that_answered_is_told() -> None:
+    """With its name."""
+    value = snapshot(process(10, lookup_path=LookupPath.NSCD, answered_at=CHANGE, looked_at=CHANGE + SECOND))
+    assert "asked nscd, which answered" in told(value, 10)
+    assert "last looked whether the file had changed (stat)" in told(value, 10)
+
+
+def test_it_ends_with_what_to_do(socket: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """State, reason and advice, as check has them."""
+    assert main(["explain", "812", "--socket", socket]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "sendmail-mta, pid 812, sendmail.service, uid 0" in out
+    assert "State: stale for 3m; looks names up through nscd, and asks nameservers itself too" in out
+    assert "Do: Restart it: systemctl restart sendmail.service" in out
+
+
+def test_a_worker_is_sent_to_its_owner(socket: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whose resolver state it uses."""
+    assert main(["explain", "4801", "--socket", socket]) == 0
+    assert "resolvtrace explain 812" in capsys.readouterr().out
+
+
+def test_json_has_the_events(socket: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the process as check has it."""
+    assert main(["explain", "812", "--json", "--socket", socket]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["process"] == one_of(full(), 812)
+    assert [event["at"] for event in said["events"]] == sorted(event["at"] for event in said["events"])
+
+
+def test_who_is_not_tracked_is_status_4(socket: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line that says what that means."""
+    assert main(["explain", "999", "--socket", socket]) == 4
+    error = capsys.readouterr().err
+    assert error.startswith("resolvtrace explain: process 999 is not tracked")
+    assert error.count("\n") == 1
+
+
+def test_no_daemon_is_status_3() -> None:
+    """As for check."""
+    assert main(["explain", "1", "--socket", "/nonexistent/socket"]) == 3
+
+
+@pytest.mark.parametrize("width", [40, 64, 80, 200])
+def test_it_fits_the_terminal(width: int) -> None:
+    """Every process, at every width."""
+    form = check(full())
+    for row in form["processes"]:
+        for line in explanation(form, row, width).splitlines():
+            assert width_of(line) < width
+
+
+def test_a_hostile_name_acts_nowhere() -> None:
+    """Nor does the name of its program."""
+    form = check(full())
+    text = explanation(form, one_of(full(), 5000), 80)
+    assert all(line.isprintable() for line in text.splitlines())
+    assert not re.search(r"[\x1b\u202e]", text)
+    assert HOSTILE not in text
