@@ -13,7 +13,7 @@ from typing import cast
 
 from exporter.wire import SCHEMA, Check
 
-__all__ = ["DEFAULT_SOCKET", "NoDaemon", "fetch_snapshot"]
+__all__ = ["DEFAULT_SOCKET", "NoDaemon", "fetch_snapshot", "fetch_textfile"]
 
 DEFAULT_SOCKET = "/run/resolvtrace/resolvtrace.sock"
 _CHUNK = 64 * 1024
@@ -29,8 +29,20 @@ def fetch_snapshot(path: str = DEFAULT_SOCKET, timeout: float = 5.0) -> Check:
 
     Raises NoDaemon.
     """
+    answer = _fetch("snapshot", path, timeout)
+    if answer.get("schema", SCHEMA) != SCHEMA:
+        raise NoDaemon(f"the daemon on {path} speaks {answer['schema']}, not {SCHEMA}: use the version it has")
+    return cast("Check", _with("schema", answer, path))
+
+
+def fetch_textfile(path: str = DEFAULT_SOCKET, timeout: float = 5.0) -> str:
+    """Return the metrics of the daemon on the socket ``path`` as a file for the textfile collector. Raises NoDaemon."""
+    return str(_with("textfile", _fetch("textfile", path, timeout), path)["textfile"])
+
+
+def _fetch(want: str, path: str, timeout: float) -> dict[str, object]:
     try:
-        line = _ask(path, b'{"want": "snapshot"}\n', time.monotonic() + timeout)
+        line = _ask(path, f'{{"want": "{want}"}}\n'.encode(), time.monotonic() + timeout)
     except TimeoutError as error:
         raise NoDaemon(
             f"the daemon on {path} did not answer within {timeout:g} s: see journalctl -u resolvtrace"
@@ -61,18 +73,20 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _understand(line: bytes, path: str) -> Check:
+def _understand(line: bytes, path: str) -> dict[str, object]:
     try:
         answer = json.loads(line)
     except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict) and "error" in answer:
         raise NoDaemon(f"the daemon on {path} refused: {answer['error']}")
-    if not isinstance(answer, dict) or "schema" not in answer:
+    return answer if isinstance(answer, dict) else {}
+
+
+def _with(key: str, answer: dict[str, object], path: str) -> dict[str, object]:
+    if key not in answer:
         raise NoDaemon(f"what answers on {path} is no resolvtrace daemon: name its socket with --socket")
-    if answer["schema"] != SCHEMA:
-        raise NoDaemon(f"the daemon on {path} speaks {answer['schema']}, not {SCHEMA}: use the version it has")
-    return cast("Check", answer)
+    return answer
 
 
 def _explain(error: OSError, path: str) -> str:

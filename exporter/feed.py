@@ -1,7 +1,8 @@
 """The daemon's Unix socket: what ``check`` and the other commands ask, one line of JSON each way.
 
-A client sends one request, ``{"want": "snapshot"}``, and is sent one line: the check form (:mod:`exporter.wire`), or
-``{"error": "..."}``. The socket belongs to root and the group ``resolvtrace``, which may read what the daemon knows.
+A client sends one request, ``{"want": "snapshot"}`` or ``{"want": "textfile"}``, and is sent one line: the check form
+(:mod:`exporter.wire`), ``{"textfile": "..."}``, or ``{"error": "..."}``. The socket belongs to root and the group
+``resolvtrace``, which may read what the daemon knows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Self
 from exporter import jsonform
 from exporter.connections import Connections, bounded
 from exporter.socketfile import FeedError, SocketFile
+from exporter.textfile import textfile
 from tracer.snapshot import Snapshot
 
 __all__ = ["GROUP", "FeedError", "FeedServer", "Limits"]
@@ -100,5 +102,7 @@ class FeedServer:
         match request.get("want"):
             case "snapshot":
                 return jsonform.check(self._latest())
+            case "textfile":
+                return {"textfile": textfile(self._latest)}
             case _:
                 raise _RequestError("this daemon answers no such request")

@@ -1,0 +1,156 @@
+"""The forms of `resolvtrace check` for scripts, Nagios and node_exporter's textfile collector."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from prometheus_client import parser as text_parser
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from samples import HOSTILE, full, process, running, snapshot
+
+from exporter.cli import main
+from exporter.feed import FeedServer
+from exporter.scripting import formatted
+from tracer.snapshot import ProbeHealth, Snapshot, State
+
+
+class Daemon:
+    """A feed of a snapshot that a test may change."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.snapshot: Snapshot = full()
+
+
+@pytest.fixture
+def daemon() -> Iterator[Daemon]:
+    """Serve the full snapshot to begin with."""
+    with tempfile.TemporaryDirectory() as directory:
+        own = Daemon(f"{directory}/s")
+        with running(lambda: FeedServer.start(lambda: own.snapshot, own.path)):
+            yield own
+
+
+def check(daemon: Daemon, *words: str) -> int:
+    """Run it; give its exit status."""
+    return main(["check", *words, "--socket", daemon.path])
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "begin"),
+    [
+        (State.STALE, 2, "RESOLVTRACE CRITICAL - 1 stale: getip[4711] (getip) | stale=1;;0;0 outdated=0;0;;0"),
+        (State.OUTDATED, 1, "RESOLVTRACE WARNING - 1 outdated: getip[4711] (getip) | stale=0;;0;0 outdated=1;0;;0"),
+        (State.GRACE, 0, "RESOLVTRACE OK - nothing stale | stale=0"),
+        (State.CURRENT, 0, "RESOLVTRACE OK - nothing stale | stale=0"),
+    ],
+)
+def test_nagios(daemon: Daemon, capsys: pytest.CaptureFixture[str], state: State, status: int, begin: str) -> None:
+    """One line, with performance data, and the convention's exit status."""
+    daemon.snapshot = snapshot(process(4711, state, unit="getip.service"))
+    assert check(daemon, "--nagios") == status
+    out = capsys.readouterr().out
+    assert out.startswith(begin)
+    assert out.count("\n") == 1
+
+
+def test_nagios_warns_of_what_it_cannot_see(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """A probe that is not attached."""
+    daemon.snapshot = replace(snapshot(), probes=(ProbeHealth("openat2", attached=False),))
+    assert check(daemon, "--nagios") == 1
+    assert "probes not attached: openat2" in capsys.readouterr().out
+
+
+def test_nagios_names_a_few(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pager is small."""
+    daemon.snapshot = snapshot(*(process(pid, State.STALE) for pid in range(1, 9)))
+    check(daemon, "--nagios")
+    assert "8 stale: getip[1], getip[2], getip[3], getip[4], getip[5] and 3 more |" in capsys.readouterr().out
+
+
+def test_nagios_without_a_daemon_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard output, where the monitoring system looks."""
+    assert main(["check", "--nagios", "--socket", "/nonexistent/socket"]) == 3
+    assert capsys.readouterr().out.startswith("RESOLVTRACE UNKNOWN - no daemon")
+
+
+def test_performance_data_cannot_be_forged(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the name of a process."""
+    daemon.snapshot = snapshot(process(1, State.STALE, "x|stale=0"), process(2, State.STALE, HOSTILE))
+    check(daemon, "--nagios")
+    out = capsys.readouterr().out
+    assert out.count("|") == 1
+    assert out.count("\n") == 1
+    assert out.rstrip("\n").isprintable()
+
+
+def test_services(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each unit of the host once; what systemd did not name, and what is a container's, is left out."""
+    daemon.snapshot = snapshot(
+        process(1, State.STALE, unit="b.service"),
+        process(2, State.STALE, unit="a@x-1.service"),
+        process(3, State.STALE, unit="b.service"),
+        process(4, State.STALE, unit="session-3.scope"),
+        process(5, State.STALE, unit="x;reboot.service"),
+        process(6, State.STALE, unit="--now.service"),
+        process(7, State.STALE, unit="nginx.service", container="0" * 64),
+        process(8, State.CURRENT, unit="c.service"),
+    )
+    assert check(daemon, "--services") == 1
+    assert capsys.readouterr().out == "a@x-1.service\nb.service\n"
+
+
+def test_print(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """Any command around the name."""
+    daemon.snapshot = snapshot(process(1, State.STALE, unit="b.service"))
+    assert check(daemon, "--print", "systemctl restart %s # 100%%") == 1
+    assert capsys.readouterr().out == "systemctl restart b.service # 100%\n"
+    daemon.snapshot = snapshot()
+    assert check(daemon, "--print", "%s") == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("form", ["systemctl", "%d", "%s %", "%%s"])
+def test_a_form_without_the_name_is_refused(daemon: Daemon, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    """With status 2, and what it takes."""
+    with pytest.raises(SystemExit) as ended:
+        check(daemon, "--print", form)
+    assert ended.value.code == 2
+    assert "it takes %s" in capsys.readouterr().err
+
+
+def test_a_name_is_not_read_as_a_form() -> None:
+    """Whatever it looks like."""
+    assert formatted("%s", ["%s%%.service"]) == ["%s%%.service"]
+
+
+def test_openmetrics_is_read_by_both_kinds_of_parser(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """The textfile collector reads the older format, and fails on what only OpenMetrics knows."""
+    assert check(daemon, "--openmetrics") == 1
+    out = capsys.readouterr().out
+    old = {
+        (s.name, frozenset(s.labels.items())): s.value
+        for f in text_parser.text_string_to_metric_families(out)
+        for s in f.samples
+    }
+    families = openmetrics_parser.text_string_to_metric_families(out)  # type: ignore[no-untyped-call]
+    new = {(s.name, frozenset(s.labels.items())): s.value for f in families for s in f.samples}
+    assert old == new
+    assert old["resolvtrace_stale_processes", frozenset()] >= 1
+    assert set(re.findall(r"^# TYPE \S+ (\S+)", out, re.MULTILINE)) == {"gauge"}
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], check=False, input=out, capture_output=True, text=True, timeout=20
+    )
+    assert "error" not in done.stderr, done.stderr
+
+
+def test_one_form_at_a_time(daemon: Daemon) -> None:
+    """Two are wrong usage."""
+    with pytest.raises(SystemExit) as ended:
+        check(daemon, "--json", "--nagios")
+    assert ended.value.code == 2
