@@ -4,13 +4,14 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help setup setup-test demo test lint unit bench clean
+.PHONY: help setup setup-test demo test scorecard lint unit bench clean
 
 help:
-	@echo "make demo     run the stale-resolver experiment, live, in private namespaces (under 60 s)"
-	@echo "make test     lint, type check and every test, with the real kernel (some minutes)"
-	@echo "make bench    measure: start, memory, nanoseconds a query (some minutes)"
-	@echo "make setup    leave a working .venv/bin/resolvtrace, and nothing else"
+	@echo "make demo       run the stale-resolver experiment, live, in private namespaces (under 60 s)"
+	@echo "make test       lint, type check and every test, with the real kernel (some minutes)"
+	@echo "make scorecard  every way of asking, tried on this kernel; writes docs/scorecard.md (under 30 s)"
+	@echo "make bench      measure: start, memory, nanoseconds a query (some minutes)"
+	@echo "make setup      leave a working .venv/bin/resolvtrace, and nothing else"
 
 setup:
 	@deploy/setup run
@@ -32,6 +33,10 @@ lint: setup-test
 # What needs neither root nor a kernel with BPF.
 unit: setup-test
 	$(PYTHON) -m pytest tests/unit
+
+# Prints the table and writes the page; a row that fails fails the run.
+scorecard: setup-test
+	@$(PYTHON) -m pytest tests/scorecard --quiet --scorecard docs/scorecard.md
 
 bench: setup-test
 	$(PYTHON) -m benchmarks

@@ -4,6 +4,7 @@
 
 #define ALLOW 1
 #define ESTABLISHED 1 /* BPF_TCP_ESTABLISHED: for UDP too, the socket is connected */
+#define TCP_SYN 2
 #define TLS_APPLICATION_DATA 23 /* RFC 8446, section 5.1 */
 
 
@@ -262,20 +263,24 @@ static __always_inline bool is_ipv4(struct __sk_buff *skb)
     return header_byte(skb, 0) >> 4 == 4;
 }
 
-/* Bytes of IP and TCP header; 0 where there is no payload. */
-static __always_inline u32 tcp_payload_at(struct __sk_buff *skb)
+/* Bytes of IP and TCP header; 0 where there is no payload. `end` is the sequence number that follows it. */
+static __always_inline u32 tcp_payload_at(struct __sk_buff *skb, u32 *end)
 {
     u32 ip_bytes = is_ipv4(skb) ? (header_byte(skb, 0) & 15) * 4 : 40;
-    u8 offset = 0;
-    if (bpf_skb_load_bytes(skb, ip_bytes + 12, &offset, 1))
+    struct { u32 sequence, acknowledgement; u8 offset, flags; u16 window; } tcp = {}; /* behind the ports */
+    if (bpf_skb_load_bytes(skb, ip_bytes + 4, &tcp, sizeof(tcp)))
         return 0;
-    u32 header_bytes = ip_bytes + (offset >> 4) * 4;
-    return skb->len > header_bytes ? header_bytes : 0;
+    u32 header_bytes = ip_bytes + (tcp.offset >> 4) * 4;
+    if (skb->len <= header_bytes)
+        return 0;
+    u32 syn = tcp.flags & TCP_SYN ? 1 : 0; /* which has a number of its own, before the payload (RFC 7413) */
+    *end = bpf_ntohl(tcp.sequence) + syn + skb->len - header_bytes;
+    return header_bytes;
 }
 
 static __always_inline void segment(struct __sk_buff *skb, struct query_key *key)
 {
-    u32 payload_at = tcp_payload_at(skb);
+    u32 end = 0, payload_at = tcp_payload_at(skb, &end);
     if (!payload_at)
         return;
     u64 cookie = bpf_get_socket_cookie(skb);
@@ -284,6 +289,10 @@ static __always_inline void segment(struct __sk_buff *skb, struct query_key *key
         lose(TCP_UNATTRIBUTED);
         return;
     }
+    if (connector->begun && (s32)(end - connector->end) <= 0) /* sent again: it was lost, or its answer is late */
+        return;
+    connector->begun = 1;
+    connector->end = end;
     u8 type = TLS_APPLICATION_DATA;
     key->transport = TCP;
     if (key->port == DOT_PORT) {

@@ -110,6 +110,8 @@ struct connector {
     u64 state;
     u32 tgid;
     u32 execs;
+    u32 end;                 /* the sequence number after the last segment that was counted */
+    u32 begun;               /* 0: none was */
 };
 
 struct image {

@@ -1,4 +1,4 @@
-/* send_mixed MODE ADDRESS [OTHER]: send DNS queries (hat.com, A) in one of the ways that are easily counted wrong.
+/* send_mixed MODE ADDRESS [OTHER]: send DNS queries (see query.h) in one of the ways that are easily counted wrong.
  *
  * 23 queries to ADDRESS and, where it is given, 23 to OTHER, but for what a mode says. Port 53, UDP, where not said
  * otherwise. Needs nameservers there: a refused query ends it. Prints `done`, and waits to be killed.
@@ -15,13 +15,12 @@
  *                    to an address of its own: the last byte of ADDRESS, IPv4, goes up by one
  *   fork             connected before a fork; the child sends 19, the parent 23. Prints `child PID`
  *   fork-tcp         the same over TCP
- *   fork-hold        over TCP, and only the parent sends, after a line on standard input
+ *   fork-hold        over TCP, and only the parent sends: says `ready`, and waits for a line on standard input
  *   tls              TCP, port 853, a server of its own; says `serves` and goes by standard input. A line `h`: a new
  *                    connection and 5 segments that begin like a TLS handshake. A line `d`: 23 like data. Echoes the line
  */
 #define _GNU_SOURCE
 #include <err.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -30,29 +29,15 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "query.h"
+
 enum { COUNT = 23, CHILDS = 19, HANDSHAKES = 5, THREADS = 2, HANDSHAKE = 0x16, DATA = 0x17 };
 
-/* Two bytes of length, which only TCP sends; header; hat.com, A, IN. */
-static const unsigned char FRAMED[] = "\0\31" "\x12\x34\1\0\0\1\0\0\0\0\0\0" "\3hat\3com\0" "\0\1\0\1";
-#define FRAMED_SIZE (sizeof FRAMED - 1)
-#define QUERY (FRAMED + 2)
-#define QUERY_SIZE (FRAMED_SIZE - 2)
-
 static struct addrinfo *address, *other;
-
-static struct addrinfo *resolve(const char *text, const char *port)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM}, *found;
-    int error = getaddrinfo(text, port, &hints, &found);
-    if (error)
-        errx(2, "%s: %s", text, gai_strerror(error));
-    return found;
-}
 
 static int open_socket(int type)
 {
@@ -60,12 +45,6 @@ static int open_socket(int type)
     if (fd < 0)
         err(1, "socket");
     return fd;
-}
-
-static void connect_to(int fd, const struct addrinfo *to)
-{
-    if (connect(fd, to->ai_addr, to->ai_addrlen))
-        err(1, "connect");
 }
 
 static void send_part(int fd, const void *data, size_t size, int flags, const struct addrinfo *to)
@@ -226,15 +205,6 @@ static void shared(int fd)
     send_some(fd, COUNT, NULL);
 }
 
-static void ask_over_tcp(int fd, int count)
-{
-    unsigned char length[2], answer[65535];
-    while (count--)
-        if (send(fd, FRAMED, FRAMED_SIZE, 0) != FRAMED_SIZE || recv(fd, length, 2, MSG_WAITALL) != 2 ||
-            recv(fd, answer, length[0] << 8 | length[1], MSG_WAITALL) <= 0)
-            err(1, "tcp");
-}
-
 static void shared_tcp(int fd)
 {
     int on = 1;
@@ -252,6 +222,7 @@ static void held_tcp(int fd)
     connect_to(fd, address);
     if (forks())
         child_stays();
+    puts("ready");
     if (getchar() == EOF)
         errx(1, "standard input ended");
     ask_over_tcp(fd, COUNT);
@@ -327,6 +298,7 @@ int main(int argc, char **argv)
     if (argc < 3 || mode == end)
         errx(2, "usage: send_mixed MODE ADDRESS [OTHER] (modes: see the source)");
     setvbuf(stdout, NULL, _IOLBF, 0);
+    make_query();
     address = resolve(argv[2], mode->port);
     if (argc > 3)
         other = resolve(argv[3], mode->port);

@@ -1,11 +1,10 @@
-/* send_queries MODE COUNT ADDRESS [PORT]: send exactly COUNT DNS queries (hat.com, A) to ADDRESS, in one of MODES.
+/* send_queries MODE COUNT ADDRESS [PORT]: send exactly COUNT DNS queries (see query.h) to ADDRESS, in one of MODES.
  *
  * Needs a nameserver there: a refused query ends it. Answers over UDP are not read. Prints `ready` and `done`; with STAY
  * set in the environment it then waits to be killed, its sockets open.
  */
 #define _GNU_SOURCE
 #include <err.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -14,11 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Two bytes of length, which only TCP sends; header; hat.com, A, IN. */
-static const unsigned char FRAMED[] = "\0\31" "\x12\x34\1\0\0\1\0\0\0\0\0\0" "\3hat\3com\0" "\0\1\0\1";
-#define FRAMED_SIZE (sizeof FRAMED - 1)
-#define QUERY (FRAMED + 2)
-#define QUERY_SIZE (FRAMED_SIZE - 2)
+#include "query.h"
 
 enum call { SEND, WRITE, SENDTO, SENDMSG, SENDMMSG, TCP, NOTHING };
 
@@ -43,35 +38,27 @@ static struct addrinfo *server;
 
 static void set_server(const char *address, int mapped, const char *port)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
     char text[INET6_ADDRSTRLEN];
-
     snprintf(text, sizeof text, "%s%s", mapped ? "::ffff:" : "", address);
-    int error = getaddrinfo(text, port, &hints, &server);
-    if (error)
-        errx(2, "%s: %s", text, gai_strerror(error));
+    server = resolve(text, port);
 }
 
 static int open_socket(const struct mode *mode)
 {
     int tcp = mode->call == TCP, on = 1, fd = socket(server->ai_family, tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
-    if (fd < 0 || (mode->connect && connect(fd, server->ai_addr, server->ai_addrlen)))
-        err(1, "connect");
+    if (fd < 0)
+        err(1, "socket");
+    if (mode->connect)
+        connect_to(fd, server);
     if (tcp)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }
 
-static int read_answer(int fd)
-{
-    unsigned char length[2], answer[65535];
-    return recv(fd, length, 2, MSG_WAITALL) == 2 && recv(fd, answer, length[0] << 8 | length[1], MSG_WAITALL) > 0;
-}
-
 /* Send at most `count` queries, one except with sendmmsg; return how many. */
 static int send_some(int fd, const struct mode *mode, int count)
 {
-    struct iovec part = {.iov_base = (void *)QUERY, .iov_len = QUERY_SIZE};
+    struct iovec part = {.iov_base = QUERY, .iov_len = QUERY_SIZE};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     struct mmsghdr messages[64];
 
@@ -85,7 +72,7 @@ static int send_some(int fd, const struct mode *mode, int count)
     case SENDTO: return sendto(fd, QUERY, QUERY_SIZE, 0, server->ai_addr, server->ai_addrlen) == QUERY_SIZE;
     case SENDMSG: return sendmsg(fd, &message, 0) == QUERY_SIZE;
     case SENDMMSG: return sendmmsg(fd, messages, count < 64 ? count : 64, 0);
-    case TCP: return send(fd, FRAMED, FRAMED_SIZE, 0) == FRAMED_SIZE && read_answer(fd);
+    case TCP: ask_over_tcp(fd, 1); return 1;
     case NOTHING: return count;
     }
     return 0;
@@ -98,6 +85,7 @@ int main(int argc, char **argv)
         mode++;
     if (argc < 4 || mode == end)
         errx(2, "usage: send_queries MODE COUNT ADDRESS [PORT] (modes: see the source)");
+    make_query();
     set_server(argv[3], mode->mapped, argc > 4 ? argv[4] : "53");
     setvbuf(stdout, NULL, _IOLBF, 0);
     int count = atoi(argv[2]), fd = mode->fresh ? -1 : open_socket(mode);

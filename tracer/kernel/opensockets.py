@@ -63,19 +63,21 @@ def _owners(inodes: set[int], proc: Path) -> Iterator[tuple[int, int]]:
 def adopt(processes: libbpf.Map, connectors: libbpf.Map, proc: Path = Path("/proc")) -> int:
     """Enter every open connection with its process into the map `connectors`; gives how many.
 
-    Leaves this process in another network namespace. A socket that several processes hold goes to the oldest pid's
-    entry: who connected it cannot be known any more.
+    Leaves this process in another network namespace. A socket that several processes hold goes to the lowest pid if
+    they share a resolver state, as a parent and its forked workers do. If not, nobody can know any more who connected
+    it, and it is not entered: its segments count as lost.
     """
     cookies = {inode: cookie for _ in _network_namespaces(proc) for inode, cookie in _dns_connections()}
-    adopted = 0
     if not cookies:
-        return adopted
+        return 0
+    holders: dict[int, list[records.Connector]] = {}
     for inode, pid in _owners(set(cookies), proc):
         entry = processes.get(pid.to_bytes(4, "little"))
-        if entry is None:
-            continue
-        process = records.parse_process(entry)
-        connector = records.Connector(process.birth, process.state, pid, process.execs)
-        if connectors.put(cookies[inode].to_bytes(8, "little"), records.pack_connector(connector), libbpf.NO_EXIST):
-            adopted += 1
-    return adopted
+        if entry is not None:
+            process = records.parse_process(entry)
+            holders.setdefault(inode, []).append(records.Connector(process.birth, process.state, pid, process.execs))
+    return sum(
+        connectors.put(cookies[inode].to_bytes(8, "little"), records.pack_connector(those[0]), libbpf.NO_EXIST)
+        for inode, those in holders.items()
+        if len({one.state for one in those}) == 1
+    )

@@ -145,12 +145,14 @@ class KernelProcess(NamedTuple):
 
 
 class Connector(NamedTuple):
-    """The process that connected a TCP socket."""
+    """The process that connected a TCP socket; ``end``, once ``begun``, is how far its segments were counted."""
 
     birth: int
     state: int
     tgid: int
     execs: int
+    end: int = 0
+    begun: int = 0
 
 
 _SUBJECT = f"8Q6I{COMM_BYTES}s"
@@ -159,7 +161,7 @@ _RECORD = struct.Struct(f"={_SUBJECT}2Q2IiI{PATH_BYTES}s")
 _QUERY_KEY = struct.Struct("=Q16s3IHBx")
 _QUERIES = struct.Struct(f"={_SUBJECT}qQQQQI4x")
 _PROCESS = struct.Struct("=8Q5I4x")
-_CONNECTOR = struct.Struct("=2Q2I")
+_CONNECTOR = struct.Struct("=2Q4I")
 
 SIZES = {
     "record": _RECORD.size,
