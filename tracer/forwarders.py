@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tracer.dnsmasq import resolv_files
 from tracer.process import Process
-from tracer.view import View
+from tracer.view import RESOLV_CONF, View
 
 _DNS_PORT = 53
 _TCP_LISTEN = "0A"  # include/net/tcp_states.h; UDP sockets that are not connected show 07, TCP_CLOSE
@@ -74,14 +75,24 @@ class Forwarders:
         """Tell whether it forwards: False, the view it takes its upstreams from, or True where that is not known."""
         program = posixpath.basename((process.identity.exe or process.identity.comm or "").removesuffix(_REPLACED))
         if program in _RESOLVED:
-            return self._see(process.pid, _RESOLVED_UPSTREAMS) or True
+            return self._file_of_resolved(process) or True
         if program == "dockerd":
             return True
         served = served_addresses(self._proc, process.pid)
         return bool(served) and (program != "dnsmasq" or self._file_of_dnsmasq(process, served) or True)
 
+    def _file_of_resolved(self, process: Process) -> View | None:
+        """Find what it reads: resolv.conf where that is not its own, else what it writes down of whom it asks."""
+        consumed = self._see(process.pid, RESOLV_CONF) if process.reads else None
+        if consumed is not None and not _names_itself(consumed, set()):
+            return consumed
+        return self._see(process.pid, _RESOLVED_UPSTREAMS)
+
     def _file_of_dnsmasq(self, process: Process, served: set[str]) -> View | None:
-        if process.other_files:  # its resolv-file
+        files = resolv_files(self._proc, process.pid)
+        if files is not None and files != [RESOLV_CONF]:
+            return self._see(process.pid, files[0]) if len(files) == 1 else None
+        if process.other_files:  # from a configuration that was not found
             return self._see(process.pid, max(process.other_files))
         if process.reads and process.read_view is not None and not _names_itself(process.read_view, served):
             return process.read_view

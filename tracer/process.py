@@ -195,6 +195,15 @@ class Process:
         ):
             if self.flags & (Flag.ANSWERED << service):
                 return LookupPath.MIXED if asks else path
-        if self.flags & Flag.ASKED_ALONE:
+        if self.flags & Flag.ASKED_ALONE and not self._resolves_itself:
             return LookupPath.NSS
         return LookupPath.DIRECT if asks else LookupPath.UNKNOWN
+
+    @property
+    def _resolves_itself(self) -> bool:
+        """Whether what it tried nscd's socket for was no name, but a user, as servers do when they start.
+
+        glibc asks no nameserver before it has read resolv.conf, and a forwarder asks what it is asked.
+        """
+        never_read = self.owner.id.execs > 0 and not self.flags & Flag.READ_ONCE
+        return never_read or bool(self.forwarder) or self.upstreams is not None

@@ -8,6 +8,7 @@ ever opened for reading, and no more than the lines that matter are kept.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import stat
 import struct
@@ -172,18 +173,29 @@ def read_lines_that_matter(root: int, path: str) -> bytes:
     A file is read to its end, as glibc does, up to 128 MiB. Anything but a readable regular file gives nothing, which
     is what glibc makes of it (resolv/res_init.c).
     """
+    with _ignored(), _opened_regular(root, path) as descriptor:
+        return b"\n".join(_lines_that_matter(descriptor))
+    return b""
+
+
+def read_begin(root: int, path: str, most: int) -> bytes:
+    """Give the first bytes of a regular file; nothing where it is none, or cannot be read."""
+    with _ignored(), _opened_regular(root, path) as descriptor:
+        return os.read(descriptor, most)
+    return b""
+
+
+@contextmanager
+def _opened_regular(root: int, path: str) -> Iterator[int]:
+    """Open a file for reading that is sure to be a regular one: looked at before it is opened, not after."""
+    with _opened(root, path, os.O_PATH, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as found:
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            raise OSError(errno.EINVAL, "no regular file")
+        descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        with _opened(root, path, os.O_PATH, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as found:
-            if not stat.S_ISREG(os.fstat(found).st_mode):
-                return b""
-            descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        try:
-            return b"\n".join(_lines_that_matter(file.fileno()))
-        except OSError:
-            return b""
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _lines_that_matter(descriptor: int) -> list[bytes]:

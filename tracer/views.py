@@ -7,6 +7,7 @@ open would keep a container's file system from being unmounted.
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -32,6 +33,12 @@ class SavedView:
     path: str
     directory: rootfs.Identity
     history: History
+
+
+def _name(mount_ns: int | None, directory: rootfs.Identity, path: str) -> str:
+    """Name a view; a forwarder's own file may lie in one directory with resolv.conf."""
+    name = f"{mount_ns}:{directory.device}:{directory.inode}"
+    return name if posixpath.basename(path) == posixpath.basename(RESOLV_CONF) else f"{name}:{path}"
 
 
 def _is_same(one: rootfs.Identity, other: rootfs.Identity, inhabited: bool) -> bool:
@@ -122,7 +129,7 @@ class ViewTable:
         if mount_ns is None and self.views:
             return None
         directory = rootfs.place(root, path).directory
-        name = HOST if not self.views else f"{mount_ns}:{directory.device}:{directory.inode}"
+        name = HOST if not self.views else _name(mount_ns, directory, path)
         view = View(name, path, mount_ns, directory)
         view.inside = self._procfs.root_name(pid)
         former = self.views.get(name)

@@ -1,11 +1,18 @@
-"""glibc in the ways programs use it: what follows resolv.conf by itself, and what was told not to."""
+"""glibc in the ways programs use it: what follows resolv.conf by itself, what was told not to, what cannot.
+
+resolv/resolv_context.c decides: a lookup looks at the file first, unless `no-reload` is set, or the program has edited
+its resolver state, or owns it.
+"""
 
 from __future__ import annotations
 
 from building import build
+from tracing import SHORT
 
-from exporter.lab import Program, World
-from zoo.case import Case, Expected, Start
+from exporter.lab import NEW, NEW_ANSWER, OLD, Program, World
+from zoo.case import Case, Expected, Site, Start
+
+THIRD = "192.168.122.90"
 
 
 def getaddrinfo(options: str = "") -> Start:
@@ -18,10 +25,63 @@ def getaddrinfo(options: str = "") -> Start:
     return start
 
 
-FOLLOWS = Expected("current", "nss", r"lists, and looks at the file before it asks", r"nothing to do")
-READ_ONCE = Expected("stale", "nss", r"it read the file at generation 1 and never since", r"restart .*; or start nscd")
+def res_query(reinit_every: int = 0, options: str = "") -> Start:
+    """Ask for records, which goes past nscd; perhaps with a res_init(3) every so many queries."""
+
+    def start(world: World, name: str) -> Program:
+        env = {"RES_OPTIONS": options} if options else {}
+        return world.start([build("res_query_loop", "-lresolv"), name, "200", str(reinit_every)], env)
+
+    return start
+
+
+def own_state(world: World, name: str) -> Program:
+    """Ask with a resolver state that the program owns (res_nquery(3))."""
+    return world.start([build("frozen_state", "-lresolv"), name, "200"])
+
+
+def serve_third(world: World) -> None:
+    """Let the third nameserver answer too."""
+    world.nameserver(THIRD, {"hat.com": NEW_ANSWER})
+
+
+FOLLOWS = Expected("current", "nss", r"lists, and looks at the file before it asks", r"^nothing to do$")
+FOLLOWS_ITSELF = Expected("current", "direct", r"lists, and looks at the file before it asks", r"^nothing to do$")
+READ_ONCE = Expected(
+    "stale", "nss", r"it read the file at generation 1 and never since$", r"^restart .*; or start nscd, which it will"
+)
+READ_ONCE_ITSELF = Expected(
+    "stale", "direct", r"it read the file at generation 1 and never since$", r"^restart .*; .* so nscd cannot help$"
+)
+NO_RELOAD_IN_FILE = Site(
+    "no-reload in the file",
+    f"nameserver {OLD}\noptions no-reload\n{SHORT}",
+    after=f"nameserver {NEW}\noptions no-reload\n{SHORT}",
+)
+THREE = Site(
+    "three",
+    f"nameserver {OLD}\nnameserver {NEW}\nnameserver {THIRD}\n{SHORT}",
+    after=f"nameserver {NEW}\nnameserver {THIRD}\n{SHORT}",
+    addresses=(THIRD,),
+    prepare=serve_third,
+)
+SERIAL = Site("single-request", f"nameserver {OLD}\noptions single-request\n{SHORT}")
 
 CASES = [
     Case("getaddrinfo", getaddrinfo(), "new", FOLLOWS),
     Case("getaddrinfo-no-reload", getaddrinfo("no-reload"), "old", READ_ONCE),
+    Case("no-reload-in-file", getaddrinfo(), "old", READ_ONCE, NO_RELOAD_IN_FILE),
+    Case("res-query", res_query(), "new", FOLLOWS_ITSELF),
+    Case("res-query-no-reload", res_query(options="no-reload"), "old", READ_ONCE_ITSELF),
+    # Every 1.6 s: within the grace, however short.
+    Case("res-init", res_query(8, "no-reload"), "new", Expected("current", "direct", r"lists$", r"^nothing to do$")),
+    Case("own-state", own_state, "old", READ_ONCE_ITSELF),
+    Case("single-request", getaddrinfo("single-request"), "new", FOLLOWS),
+    Case("single-request-no-reload", getaddrinfo("no-reload"), "old", READ_ONCE, SERIAL),
+    Case("use-vc", getaddrinfo("use-vc"), "new", FOLLOWS),
+    Case("use-vc-no-reload", getaddrinfo("use-vc no-reload"), "old", READ_ONCE),
+    Case("three", getaddrinfo(), "new", FOLLOWS, THREE),
+    Case("three-no-reload", getaddrinfo("no-reload"), "old", READ_ONCE, THREE),
+    Case("rotate", getaddrinfo("rotate"), "new", FOLLOWS, THREE),
+    Case("rotate-no-reload", getaddrinfo("rotate no-reload"), "both", READ_ONCE, THREE, cured=False),
 ]

@@ -9,12 +9,19 @@ from collections.abc import Callable
 
 import pytest
 
-from zoo import containers, glibc, lists
+from zoo import caches, containers, forwarders, glibc, languages, lists
 from zoo.case import Case
 from zoo.observe import Observed, observe
 from zoo.verdicts import assert_cured, assert_no_false_flag, assert_truth, assert_verdict
 
-ROUNDS: dict[str, list[Case]] = {"glibc": glibc.CASES, "containers": containers.CASES, "lists": lists.CASES}
+ROUNDS: dict[str, list[Case]] = {
+    "glibc": glibc.CASES,
+    "languages": languages.CASES,
+    "caches": caches.CASES,
+    "forwarders": forwarders.CASES,
+    "containers": containers.CASES,
+    "lists": lists.CASES,
+}
 ALL = [(name, case) for name, cases in ROUNDS.items() for case in cases]
 STALE = [(name, case) for name, case in ALL if case.expected.state == "stale" and case.cured]
 

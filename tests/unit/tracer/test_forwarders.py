@@ -129,6 +129,15 @@ def test_dnsmasq_is_judged_by_its_resolv_file_where_it_has_one(bench: Bench) -> 
     assert bench.upstreams(process) is own
 
 
+def test_dnsmasq_is_judged_by_the_file_that_its_command_line_names(bench: Bench) -> None:
+    """Whatever that is called: no probe sees who reads it."""
+    own = bench.views["/run/upstreams"] = _view(NEW, path="/run/upstreams")
+    process = bench.process("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))
+    (bench.tree.directory / "7" / "cmdline").write_bytes(b"dnsmasq\0-r\0/run/upstreams\0-C\0/dev/null\0")
+    (bench.tree.directory / "7" / "root").symlink_to("/")
+    assert bench.upstreams(process) is own
+
+
 def test_dnsmasq_whose_file_is_gone_has_unknown_upstreams(bench: Bench) -> None:
     """Nobody is accused on what cannot be read."""
     process = bench.process("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))
@@ -156,6 +165,20 @@ def test_resolved_is_judged_by_its_own_file(bench: Bench) -> None:
     path = "/run/systemd/resolve/resolv.conf"
     own = bench.views[path] = _view(NEW, path=path)
     assert bench.upstreams(bench.process("/usr/lib/systemd/systemd-resolved", serves=UDP_STUB)) is own
+
+
+def test_resolved_that_reads_a_foreign_resolv_conf_is_judged_by_that(bench: Bench) -> None:
+    """systemd-resolved.service(8), the last of the four ways of /etc/resolv.conf."""
+    foreign = bench.views["/etc/resolv.conf"] = _view(OLD)
+    bench.views["/run/systemd/resolve/resolv.conf"] = _view(NEW)
+    assert bench.upstreams(bench.process("/usr/lib/systemd/systemd-resolved", reads=foreign)) is foreign
+
+
+def test_resolved_that_resolv_conf_points_to_is_judged_by_its_own_file(bench: Bench) -> None:
+    """Though it has read the other one."""
+    stub = bench.views["/etc/resolv.conf"] = _view("127.0.0.53")
+    own = bench.views["/run/systemd/resolve/resolv.conf"] = _view(NEW)
+    assert bench.upstreams(bench.process("/usr/lib/systemd/systemd-resolved", reads=stub)) is own
 
 
 def test_resolved_without_its_file_has_unknown_upstreams(bench: Bench) -> None:

@@ -150,3 +150,24 @@ def test_exec_forgets_how_the_old_image_looked_up(world: World) -> None:
     world.ask(10)
     world.tick()
     assert _path(world) is LookupPath.DIRECT
+
+
+def test_direct_where_it_was_watched_from_its_exec_and_read_nothing() -> None:
+    """Glibc asks nobody before it has read the file: what was tried nscd for was a user."""
+    world = World()
+    world.start(10)
+    world.execute(10)
+    world.try_socket(10, Service.NSCD, answered=False)
+    world.ask(10)
+    assert _path(world) is LookupPath.DIRECT
+    world.read(10)
+    world.ask(10)
+    assert _path(world) is LookupPath.NSS
+
+
+def test_direct_where_it_forwards(world: World) -> None:
+    """Dnsmasq reads resolv.conf, and asks who its user is; its queries are its clients'."""
+    world.around.forwards[10] = world.host
+    world.try_socket(10, Service.NSCD, answered=False)
+    world.ask(10)
+    assert _path(world) is LookupPath.DIRECT

@@ -1,0 +1,43 @@
+"""Debian packages whose programs are run without being installed.
+
+systemd-resolved would take /etc/resolv.conf over, unscd conflicts with nscd, and postfix with sendmail: each of their
+packages is downloaded, and unpacked into a directory of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from building import BUILT
+
+_UNPACKED = BUILT / "zoo"
+
+
+def unpack(package: str) -> Path:
+    """Give the directory into which a package is unpacked, in the version that apt would install.
+
+    Raises subprocess.CalledProcessError where apt cannot get it; what apt says is on stderr.
+    """
+    place = _UNPACKED / package
+    if not place.exists():
+        _UNPACKED.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_UNPACKED) as directory:
+            _download(package, directory)
+            (archive,) = Path(directory).glob("*.deb")
+            tree = Path(directory) / "tree"
+            subprocess.run(["dpkg-deb", "--extract", archive, tree], check=True)
+            # Renamed into place, so that nobody ever starts half a package.
+            shutil.move(tree, place)
+    return place
+
+
+def _download(package: str, directory: str) -> None:
+    # As root apt would hand the download to its user _apt, who may not write here: it says so, and does it as root.
+    command = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package]
+    if subprocess.run(command, cwd=directory, check=False).returncode:
+        # The lists may be missing, or older than the archive.
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        subprocess.run(command, cwd=directory, check=True)
