@@ -44,8 +44,8 @@ class Sendmail:
         world.run(["mount", "-t", "tmpfs", "-o", queue, "resolvtrace-lab", "/var/spool/mqueue"])
         world.run(["install", "-d", "-o", "smmta", "-g", "smmsp", "-m", "2755", "/run/sendmail", "/run/sendmail/mta"])
 
-    def start(self, mode: Mode) -> None:
-        """Start it and wait until it listens on 127.0.0.1:25 of the world. Raises LabError or TimeoutError."""
+    def start(self, mode: Mode) -> Program:
+        """Start it, wait until it listens on port 25 of the world, and give it. Raises LabError or TimeoutError."""
         self._program = program = self.world.start(["sendmail-mta", mode])
         self._mode = mode
 
@@ -56,6 +56,7 @@ class Sendmail:
             return "0100007F:0019 00000000:0000 0A" in sockets and self.world.path(PID_FILE).exists()
 
         wait_until(listens, START_SECONDS, f"{program} to listen on port 25")
+        return program
 
     @property
     def starter_pid(self) -> int:

@@ -13,6 +13,8 @@ from tracer.verdict import Burst, Conduct, Evidence
 from tracer.view import View
 
 _KEPT_READS = 16
+_COARSE_TICK = 10_000_000
+"""Nanoseconds that the kernel's coarse clock may be behind: a tick, at 100 Hz (time(7), "The software clock")."""
 
 
 class Read(NamedTuple):
@@ -124,9 +126,14 @@ class Process:
         return self.id.pid
 
     def note_flags(self, flags: int, at: int) -> None:
-        """Take over what the kernel side said of it, unless something later is known."""
+        """Take over what the kernel side said of it, unless something later is known.
+
+        Queries are timed by the coarse clock: within a tick of it nobody knows which was later, and both hold.
+        """
         if at >= self.flags_at:
             self.flags, self.flags_at = flags, at
+        elif at >= self.flags_at - _COARSE_TICK:
+            self.flags |= flags
 
     def owner_of(self, state: int) -> Process | None:
         """Tell whose state it used when it asked in this one; None where that was its own."""

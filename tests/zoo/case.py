@@ -54,7 +54,8 @@ COMMON = Site("common")
 class Expected:
     """What resolvtrace must say in the end: of the process that matters, the worst of the case's.
 
-    ``reason`` and ``advice`` are regular expressions that must be found in the sentences.
+    ``reason`` and ``advice`` are regular expressions that must be found in the sentences; of ``path`` there may be
+    several, with a bar between.
     """
 
     state: str

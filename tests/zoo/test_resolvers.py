@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from zoo import caches, containers, forwarders, glibc, languages, lists
+from zoo import caches, containers, forwarders, glibc, languages, lists, mail, servers
 from zoo.case import Case
 from zoo.observe import Observed, observe
 from zoo.verdicts import assert_cured, assert_no_false_flag, assert_truth, assert_verdict
@@ -19,6 +19,8 @@ ROUNDS: dict[str, list[Case]] = {
     "languages": languages.CASES,
     "caches": caches.CASES,
     "forwarders": forwarders.CASES,
+    "servers": servers.CASES,
+    "mail": mail.CASES,
     "containers": containers.CASES,
     "lists": lists.CASES,
 }

@@ -23,8 +23,8 @@ def assert_verdict(one: Observed) -> None:
         assert one.ever <= {"current"}, one.states
         return
     expected, row = one.case.expected, one.row
-    said = (row["state"], row["lookup_path"])
-    assert said == (expected.state, expected.path), row
+    assert row["state"] == expected.state, row
+    assert row["lookup_path"] in expected.path.split("|"), row
     assert re.search(expected.reason, row["reason"]), row["reason"]
     assert re.search(expected.advice, row["advice"]), row["advice"]
 
@@ -37,8 +37,11 @@ def assert_no_false_flag(one: Observed) -> None:
 
 
 def assert_cured(one: Observed) -> None:
-    """After its restart it asks the new nameserver alone, and is flagged no more."""
-    assert one.asked_when_cured[OLD] == 0
+    """After its restart it asks the new nameserver alone, and is flagged no more.
+
+    A reload in place lets what is under way come to its end.
+    """
+    assert one.case.cure or one.asked_when_cured[OLD] == 0
     assert one.asked_when_cured[NEW] >= 1
     assert one.cured
     assert {row["state"] for row in one.cured} <= {"current", "unlisted"}, one.cured

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from doubles import World
+from doubles import MILLISECOND, World
 
-from tracer.kernel.records import Service
+from tracer.kernel.records import Flag, Service
 from tracer.snapshot import LookupPath
 
 
@@ -171,3 +171,13 @@ def test_direct_where_it_forwards(world: World) -> None:
     world.try_socket(10, Service.NSCD, answered=False)
     world.ask(10)
     assert _path(world) is LookupPath.DIRECT
+
+
+def test_a_query_that_seems_to_come_before_its_read_still_tells_the_path(world: World) -> None:
+    """It is timed by a clock that is a tick behind; the read's record knew nothing yet of what the query showed."""
+    process = world.process(10)
+    before = process.flags
+    process.note_flags(before | Flag.ASKED_ALONE, process.flags_at - 4 * MILLISECOND)
+    assert process.flags & Flag.ASKED_ALONE
+    process.note_flags(0, process.flags_at - 20 * MILLISECOND)
+    assert process.flags & Flag.ASKED_ALONE
