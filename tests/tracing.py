@@ -74,6 +74,12 @@ class Daemon:
         except NoDaemon as error:
             raise AssertionError(f"{error}\n{self.log()}") from error
 
+    def settle(self) -> None:
+        """Wait until all sent so far is counted: the snapshot after the next began to count after this call."""
+        for _ in range(2):
+            before = self.check()["time"]
+            wait_until(lambda before=before: self.check()["time"] != before, 5, "the next snapshot")  # type: ignore[misc]
+
     def metrics(self) -> str:
         """Scrape /metrics."""
         with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=5) as answer:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from building import build
-from tracing import SHORT, Daemon, daemon
+from tracing import SHORT, daemon
 
-from exporter.lab import NAME, NEW, OLD, OLD_ANSWER, Program, World, experiment, wait_until
+from exporter.lab import NAME, NEW, OLD, OLD_ANSWER, Program, World, experiment
 
 V4, OTHER_V4 = "192.0.2.53", "192.0.2.54"
 V6, OTHER_V6 = "fd00::53", "fd00::54"
@@ -46,13 +46,6 @@ FLOOD = ("flood", V4, SILENT)
 Row = dict[str, Any]
 
 
-def settle(running: Daemon) -> None:
-    """Wait until everything sent before is counted: the snapshot after the next one began to count after this call."""
-    for _ in range(2):
-        before = running.check()["time"]
-        wait_until(lambda before=before: running.check()["time"] != before, 5, "the next snapshot")  # type: ignore[misc]
-
-
 @dataclass(frozen=True)
 class Run:
     """What the daemon knew when all had sent: rows by pid."""
@@ -80,7 +73,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         programs = dict(start_all(world))
         for program in programs.values():
             program.wait_for_line("done")
-        settle(running)
+        running.settle()
         rows = {row["pid"]: row for row in running.check()["processes"]}
         yield Run(programs, rows)
 
@@ -154,7 +147,7 @@ def test_a_tls_handshake_raises_no_flag(tmp_path: Path) -> None:
         running.wait_for_state(frozen.pid, "stale", 20)  # and with that the grace is over, for both
         probing.write_line("h")
         probing.wait_for_line("h", skip=2)
-        settle(running)
+        running.settle()
         row = running.row(probing.pid) or {}
         assert (row["state"], row["nameservers"][0]["queries"]) == ("retired", 10)
         probing.write_line("d")

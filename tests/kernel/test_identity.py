@@ -75,10 +75,10 @@ def run(tmp_path_factory: pytest.TempPathFactory, cgroups: Cgroups) -> Run:
         rows = {name: running.wait_for(one.pid, asked_23, 10, "its queries") for name, one in programs.items()}
         for number, argv in enumerate(services, 1):
             run_in(shell, argv, number)
-        settle(running)
+        running.settle()
         # A unit that has just begun: its cgroup is new.
         run_in(shell, cgroups.within("system.slice/new.service", [*asks, BRIEF]), len(services) + 1)
-        settle(running)
+        running.settle()
         assert running.stop() == 0
         departed = json.loads((running.state_dir / "state.json").read_text())["departed"]
     return Run(rows, {row[0]: (row[1], row[2], row[4]) for row in departed if row[3] == BRIEF})
@@ -88,13 +88,6 @@ def run_in(shell: Program, argv: Sequence[str], number: int) -> None:
     """Let a shell run a program to its end, the shell's ``number``-th; it lives for some milliseconds."""
     shell.write_line(" ".join(f"'{word}'" for word in argv))
     wait_until(lambda: shell.output().count("done") == number, 10, "it to be gone")
-
-
-def settle(running: Daemon) -> None:
-    """Wait until everything sent before is counted: the snapshot after the next one began to count after this call."""
-    for _ in range(2):
-        before = running.check()["time"]
-        wait_until(lambda before=before: running.check()["time"] != before, 5, "the next snapshot")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("name", CASES)

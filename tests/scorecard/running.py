@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab_cgroups import Cgroups
-from tracing import Daemon, daemon
+from tracing import daemon
 
 from exporter.lab import wait_until
 from scorecard import network
@@ -75,7 +75,7 @@ def run(rows: Iterable[Row], directory: Path) -> Outcome:
         for one in attempts:
             one.finish(on)
         received = received_in_the_end(attempts, on)
-        settle(running)
+        running.settle()
         snapshot, metrics = running.check(), running.metrics()
         assert running.stop() == 0
         departed = json.loads((running.state_dir / "state.json").read_text())["departed"]
@@ -124,10 +124,3 @@ def received_in_the_end(attempts: Iterable[Attempt], on: network.Network) -> Cou
     with suppress(TimeoutError):  # the rows will tell
         wait_until(is_there, _LOGGED_SECONDS, "the nameservers to log what was sent")
     return on.received()
-
-
-def settle(running: Daemon) -> None:
-    """Wait until everything sent before is counted: the snapshot after the next one began to count after this call."""
-    for _ in range(2):
-        before = running.check()["time"]
-        wait_until(lambda before=before: running.check()["time"] != before, 5, "the next snapshot")  # type: ignore[misc]

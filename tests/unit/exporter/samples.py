@@ -181,3 +181,11 @@ def running(start: Callable[[], Coroutine[None, None, Server]]) -> Iterator[Serv
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+class Served:
+    """The feed of a snapshot that a test may change."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.snapshot: Snapshot = full()

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from prometheus_client import parser as text_parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
-from samples import HOSTILE, full, process, running, snapshot
+from samples import HOSTILE, Served, process, snapshot
 
 from exporter.cli import main
-from exporter.feed import FeedServer
 from exporter.scripting import formatted
-from tracer.snapshot import ProbeHealth, Snapshot, State
+from tracer.snapshot import ProbeHealth, State
 
 
-class Daemon:
-    """A feed of a snapshot that a test may change."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.snapshot: Snapshot = full()
-
-
-@pytest.fixture
-def daemon() -> Iterator[Daemon]:
-    """Serve the full snapshot to begin with."""
-    with tempfile.TemporaryDirectory() as directory:
-        own = Daemon(f"{directory}/s")
-        with running(lambda: FeedServer.start(lambda: own.snapshot, own.path)):
-            yield own
-
-
-def check(daemon: Daemon, *words: str) -> int:
+def check(daemon: Served, *words: str) -> int:
     """Run it; give its exit status."""
     return main(["check", *words, "--socket", daemon.path])
 
@@ -50,7 +30,7 @@ def check(daemon: Daemon, *words: str) -> int:
         (State.CURRENT, 0, "RESOLVTRACE OK - nothing stale | stale=0"),
     ],
 )
-def test_nagios(daemon: Daemon, capsys: pytest.CaptureFixture[str], state: State, status: int, begin: str) -> None:
+def test_nagios(daemon: Served, capsys: pytest.CaptureFixture[str], state: State, status: int, begin: str) -> None:
     """One line, with performance data, and the convention's exit status."""
     daemon.snapshot = snapshot(process(4711, state, unit="getip.service"))
     assert check(daemon, "--nagios") == status
@@ -59,14 +39,14 @@ def test_nagios(daemon: Daemon, capsys: pytest.CaptureFixture[str], state: State
     assert out.count("\n") == 1
 
 
-def test_nagios_warns_of_what_it_cannot_see(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nagios_warns_of_what_it_cannot_see(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """A probe that is not attached."""
     daemon.snapshot = replace(snapshot(), probes=(ProbeHealth("openat2", attached=False),))
     assert check(daemon, "--nagios") == 1
     assert "probes not attached: openat2" in capsys.readouterr().out
 
 
-def test_nagios_names_a_few(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nagios_names_a_few(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """A pager is small."""
     daemon.snapshot = snapshot(*(process(pid, State.STALE) for pid in range(1, 9)))
     check(daemon, "--nagios")
@@ -79,7 +59,7 @@ def test_nagios_without_a_daemon_is_unknown(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.startswith("RESOLVTRACE UNKNOWN - no daemon")
 
 
-def test_performance_data_cannot_be_forged(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_performance_data_cannot_be_forged(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """By the name of a process."""
     daemon.snapshot = snapshot(process(1, State.STALE, "x|stale=0"), process(2, State.STALE, HOSTILE))
     check(daemon, "--nagios")
@@ -89,7 +69,7 @@ def test_performance_data_cannot_be_forged(daemon: Daemon, capsys: pytest.Captur
     assert out.rstrip("\n").isprintable()
 
 
-def test_services(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_services(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Each unit of the host once; what systemd did not name, and what is a container's, is left out."""
     daemon.snapshot = snapshot(
         process(1, State.STALE, unit="b.service"),
@@ -105,7 +85,7 @@ def test_services(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "a@x-1.service\nb.service\n"
 
 
-def test_print(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_print(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Any command around the name."""
     daemon.snapshot = snapshot(process(1, State.STALE, unit="b.service"))
     assert check(daemon, "--print", "systemctl restart %s # 100%%") == 1
@@ -116,7 +96,7 @@ def test_print(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("form", ["systemctl", "%d", "%s %", "%%s"])
-def test_a_form_without_the_name_is_refused(daemon: Daemon, capsys: pytest.CaptureFixture[str], form: str) -> None:
+def test_a_form_without_the_name_is_refused(daemon: Served, capsys: pytest.CaptureFixture[str], form: str) -> None:
     """With status 2, and what it takes."""
     with pytest.raises(SystemExit) as ended:
         check(daemon, "--print", form)
@@ -129,7 +109,7 @@ def test_a_name_is_not_read_as_a_form() -> None:
     assert formatted("%s", ["%s%%.service"]) == ["%s%%.service"]
 
 
-def test_openmetrics_is_read_by_both_kinds_of_parser(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_openmetrics_is_read_by_both_kinds_of_parser(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """The textfile collector reads the older format, and fails on what only OpenMetrics knows."""
     assert check(daemon, "--openmetrics") == 1
     out = capsys.readouterr().out
@@ -149,7 +129,7 @@ def test_openmetrics_is_read_by_both_kinds_of_parser(daemon: Daemon, capsys: pyt
     assert "error" not in done.stderr, done.stderr
 
 
-def test_one_form_at_a_time(daemon: Daemon) -> None:
+def test_one_form_at_a_time(daemon: Served) -> None:
     """Two are wrong usage."""
     with pytest.raises(SystemExit) as ended:
         check(daemon, "--json", "--nagios")

@@ -5,50 +5,30 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from samples import full, process, running, snapshot
+from samples import Served, full, process, snapshot
 
 from exporter.cli import main
-from exporter.feed import FeedServer
 from exporter.jsonform import check
-from tracer.snapshot import Snapshot, State
+from tracer.snapshot import State
 
 
-class Daemon:
-    """A feed of a snapshot that a test may change."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.snapshot: Snapshot = full()
-
-
-@pytest.fixture
-def daemon() -> Iterator[Daemon]:
-    """Serve the full snapshot to begin with."""
-    with tempfile.TemporaryDirectory() as directory:
-        own = Daemon(f"{directory}/s")
-        with running(lambda: FeedServer.start(lambda: own.snapshot, own.path)):
-            yield own
-
-
-def test_check_exits_with_1_where_something_is_stale(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_exits_with_1_where_something_is_stale(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """And shows it."""
     assert main(["check", "--socket", daemon.path]) == 1
     assert "systemctl restart sendmail.service" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("state", set(State) - {State.STALE})
-def test_check_exits_with_0_where_nothing_is_stale(daemon: Daemon, state: State) -> None:
+def test_check_exits_with_0_where_nothing_is_stale(daemon: Served, state: State) -> None:
     """Any other state is no flag."""
     daemon.snapshot = snapshot(process(1, state))
     assert main(["check", "--socket", daemon.path]) == 0
 
 
-def test_check_json_prints_the_form(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_json_prints_the_form(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """One object, plain ASCII, with the exit status of the table."""
     assert main(["check", "--json", "--socket", daemon.path]) == 1
     out = capsys.readouterr().out
@@ -56,14 +36,14 @@ def test_check_json_prints_the_form(daemon: Daemon, capsys: pytest.CaptureFixtur
     assert json.loads(out) == check(full())
 
 
-def test_check_all_shows_what_is_well(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_all_shows_what_is_well(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Every tracked process has a row."""
     main(["check", "--all", "--socket", daemon.path])
     assert "sshd" in capsys.readouterr().out
 
 
 def test_check_fits_the_terminal(
-    daemon: Daemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    daemon: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its width is taken from COLUMNS or the terminal."""
     monkeypatch.setenv("COLUMNS", "80")
@@ -106,7 +86,7 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out.startswith("resolvtrace 0.")
 
 
-def test_check_stays_light(daemon: Daemon) -> None:
+def test_check_stays_light(daemon: Served) -> None:
     """It is run from scripts and every minute: nothing of the daemon's is imported for it."""
     program = (
         "import sys; from exporter.cli import main; main(sys.argv[1:]);"
@@ -117,14 +97,14 @@ def test_check_stays_light(daemon: Daemon) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_reader_that_goes_away_is_no_traceback(daemon: Daemon) -> None:
+def test_a_reader_that_goes_away_is_no_traceback(daemon: Served) -> None:
     """``resolvtrace check | head -1``."""
     daemon.snapshot = snapshot(*(process(pid, State.STALE) for pid in range(1, 2000)))
     shell = '("$0" -m exporter.cli check --socket "$1"; echo "status $?" >&2) | head -1'
     assert run(["-c", shell, sys.executable, daemon.path], program="sh").stderr == "status 141\n"
 
 
-def test_characters_that_the_terminal_lacks_are_shown_as_escapes(daemon: Daemon) -> None:
+def test_characters_that_the_terminal_lacks_are_shown_as_escapes(daemon: Served) -> None:
     """In a locale of plain ASCII nothing fails."""
     daemon.snapshot = snapshot(process(1, State.STALE, "名前"))
     done = run(["-m", "exporter.cli", "check", "--socket", daemon.path], PYTHONIOENCODING="ascii")

@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from samples import CHANGE, HOSTILE, NEW, OLD, SECOND, process, running, snapshot, use
+from samples import CHANGE, HOSTILE, NEW, OLD, SECOND, Served, process, snapshot, use
 
 from exporter.cli import main
-from exporter.feed import FeedServer
-from tracer.snapshot import PastUse, Snapshot, State
+from tracer.snapshot import PastUse, State
 
 HOUR = 3600 * SECOND
 NOW = CHANGE + 240 * SECOND
 
 
-class Daemon:
-    """A feed of a snapshot that a test may change."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.snapshot: Snapshot = snapshot()
-
-
-@pytest.fixture
-def daemon() -> Iterator[Daemon]:
-    """Serve it."""
-    with tempfile.TemporaryDirectory() as directory:
-        own = Daemon(f"{directory}/s")
-        with running(lambda: FeedServer.start(lambda: own.snapshot, own.path)):
-            yield own
-
-
-def who(daemon: Daemon, *words: str) -> int:
+def who(daemon: Served, *words: str) -> int:
     """Run it; give its exit status."""
     return main(["who", *words, "--socket", daemon.path])
 
@@ -47,7 +27,7 @@ def gone(last: int, **changes: object) -> PastUse:
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - {State.RETIRED}))
-def test_somebody_uses_it(daemon: Daemon, capsys: pytest.CaptureFixture[str], state: State) -> None:
+def test_somebody_uses_it(daemon: Served, capsys: pytest.CaptureFixture[str], state: State) -> None:
     """Whatever is thought of that."""
     daemon.snapshot = snapshot(process(4711, state, nameservers=(use(state, OLD),)), watching_since=NOW - 48 * HOUR)
     assert who(daemon, OLD) == 1
@@ -56,7 +36,7 @@ def test_somebody_uses_it(daemon: Daemon, capsys: pytest.CaptureFixture[str], st
     assert "4711" in out
 
 
-def test_nobody_uses_it_any_more(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_uses_it_any_more(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Who did is shown."""
     daemon.snapshot = snapshot(process(4711, State.RETIRED), watching_since=NOW - 48 * HOUR)
     assert who(daemon, OLD, "--since", "4m") == 0
@@ -65,7 +45,7 @@ def test_nobody_uses_it_any_more(daemon: Daemon, capsys: pytest.CaptureFixture[s
     assert "keeps to others since" in out
 
 
-def test_the_day_begins_with_the_removal(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_day_begins_with_the_removal(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """What was seen while everybody had to use it says nothing about who will go on."""
     daemon.snapshot = snapshot(process(4711, State.RETIRED), watching_since=NOW - 48 * HOUR)
     assert who(daemon, OLD) == 3
@@ -75,20 +55,20 @@ def test_the_day_begins_with_the_removal(daemon: Daemon, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(("since", "status"), [("1h", 3), ("59m", 0)])
-def test_a_daemon_knows_nothing_of_the_time_before_it(daemon: Daemon, since: str, status: int) -> None:
+def test_a_daemon_knows_nothing_of_the_time_before_it(daemon: Served, since: str, status: int) -> None:
     """Not even of an address that nobody ever listed."""
     daemon.snapshot = snapshot(watching_since=NOW - HOUR + SECOND)
     assert who(daemon, "192.0.2.99", "--since", since) == status
 
 
-def test_what_the_file_lists_is_in_use(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_file_lists_is_in_use(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Though nobody has asked it yet."""
     daemon.snapshot = snapshot(watching_since=NOW - 48 * HOUR)
     assert who(daemon, NEW) == 1
     assert "/etc/resolv.conf lists it" in capsys.readouterr().out
 
 
-def test_last_nights_cron_job_counts(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_last_nights_cron_job_counts(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """It asked after the removal: tonight it will again."""
     daemon.snapshot = snapshot(past_uses=(gone(CHANGE + 60 * SECOND),), watching_since=NOW - 48 * HOUR)
     assert who(daemon, OLD, "--since", "4m") == 1
@@ -96,13 +76,13 @@ def test_last_nights_cron_job_counts(daemon: Daemon, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("last", [CHANGE - 60 * SECOND, NOW - 47 * HOUR])
-def test_a_job_from_before_the_removal_does_not(daemon: Daemon, last: int) -> None:
+def test_a_job_from_before_the_removal_does_not(daemon: Served, last: int) -> None:
     """The file told it to."""
     daemon.snapshot = snapshot(past_uses=(gone(last),), watching_since=NOW - 48 * HOUR)
     assert who(daemon, OLD, "--since", "4m") == 0
 
 
-def test_a_job_with_an_address_of_its_own_counts_for_as_long_as_is_asked(daemon: Daemon) -> None:
+def test_a_job_with_an_address_of_its_own_counts_for_as_long_as_is_asked(daemon: Served) -> None:
     """No file ever listed it."""
     past = gone(NOW - 3 * HOUR, address="192.0.2.99")
     daemon.snapshot = snapshot(past_uses=(past,), watching_since=NOW - 48 * HOUR)
@@ -110,7 +90,7 @@ def test_a_job_with_an_address_of_its_own_counts_for_as_long_as_is_asked(daemon:
     assert who(daemon, "192.0.2.99", "--since", "2h") == 0
 
 
-def test_json(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """One object; null where it is too early."""
     daemon.snapshot = snapshot(process(4711, State.STALE), past_uses=(gone(NOW),))
     assert who(daemon, OLD, "--json") == 1
@@ -123,14 +103,14 @@ def test_json(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("written", ["::ffff:192.168.122.65", "::FFFF:C0A8:7A41"])
-def test_the_address_may_be_written_in_any_form(daemon: Daemon, written: str) -> None:
+def test_the_address_may_be_written_in_any_form(daemon: Served, written: str) -> None:
     """It means the same nameserver."""
     daemon.snapshot = snapshot(process(4711, State.STALE))
     assert who(daemon, written) == 1
 
 
 @pytest.mark.parametrize("words", [[], ["hat.com"], ["192.168.122"], [OLD, "--since", "soon"], [OLD, "--since", "24"]])
-def test_wrong_usage_is_status_2(daemon: Daemon, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+def test_wrong_usage_is_status_2(daemon: Served, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     """With a word on what it takes."""
     with pytest.raises(SystemExit) as ended:
         who(daemon, *words)
@@ -144,7 +124,7 @@ def test_no_daemon_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("resolvtrace who: no daemon")
 
 
-def test_a_hostile_name_acts_nowhere(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hostile_name_acts_nowhere(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Neither a living one's nor one's that is gone."""
     daemon.snapshot = snapshot(process(1, State.STALE, HOSTILE), past_uses=(gone(NOW, exe=HOSTILE, unit=HOSTILE),))
     assert who(daemon, OLD) == 1

@@ -1,0 +1,20 @@
+"""A daemon for the commands: its feed, and a snapshot that a test may change."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+from samples import Served, running
+
+from exporter.feed import FeedServer
+
+
+@pytest.fixture
+def daemon() -> Iterator[Served]:
+    """Serve the full snapshot to begin with."""
+    with tempfile.TemporaryDirectory() as directory:
+        own = Served(f"{directory}/s")
+        with running(lambda: FeedServer.start(lambda: own.snapshot, own.path)):
+            yield own
