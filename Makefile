@@ -4,12 +4,13 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help setup setup-test demo test scorecard lint unit bench clean
+.PHONY: help setup setup-test demo test scorecard zoo lint unit bench clean
 
 help:
 	@echo "make demo       run the stale-resolver experiment, live, in private namespaces (under 60 s)"
 	@echo "make test       lint, type check and every test, with the real kernel (some minutes)"
 	@echo "make scorecard  every way of asking, tried on this kernel; writes docs/scorecard.md (under 30 s)"
+	@echo "make zoo        every resolver through the change, those too that take minutes; and how long each took"
 	@echo "make bench      measure: start, memory, nanoseconds a query (some minutes)"
 	@echo "make setup      leave a working .venv/bin/resolvtrace, and nothing else"
 
@@ -37,6 +38,10 @@ unit: setup-test
 # Prints the table and writes the page; a row that fails fails the run.
 scorecard: setup-test
 	@$(PYTHON) -m pytest tests/scorecard --quiet --scorecard docs/scorecard.md
+
+# `make test` runs it too, without the slow ones.
+zoo: setup-test
+	@$(PYTHON) -m pytest tests/zoo --quiet -m '' --durations 0 --durations-min 1
 
 bench: setup-test
 	$(PYTHON) -m benchmarks

@@ -116,7 +116,7 @@ def _advice_stale(process: Process, address: str, cause: Cause) -> str:
         case _:
             pass
     if process.lookup_path is LookupPath.NSS:
-        return f"{advice}; or start nscd, which it will ask instead within a hundred lookups"
+        return f"{advice}; or start nscd, which getaddrinfo(3) in it then asks within a hundred lookups"
     if process.lookup_path in (LookupPath.DIRECT, LookupPath.MIXED):
         return f"{advice}; it asks nameservers itself, so nscd cannot help"
     return advice

@@ -75,7 +75,8 @@ class Case:
     stale one, makes it ask the new one alone; ``cure`` does it in another way, and gives the program that is there
     then. ``patience`` is how many seconds it may take to come to its final state. ``born`` is after how many of the
     site's changes it starts. ``zone`` is what it looks names up in where that is not a domain of hat.com. Who is not
-    ``tracked`` needs to have no row; one that shows is current.
+    ``tracked`` needs to have no row; one that shows is current. ``reads`` is how often it has been seen to read the
+    file before the first change. ``meanwhile`` is what must be said of it for a time before ``expected`` holds.
     """
 
     name: str
@@ -90,6 +91,8 @@ class Case:
     cure: Cure | None = None
     born: int = 0
     zone: str | None = None
+    reads: int = 0
+    meanwhile: Expected | None = None
 
     @property
     def domain(self) -> str:

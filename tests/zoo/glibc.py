@@ -48,7 +48,10 @@ def serve_third(world: World) -> None:
 FOLLOWS = Expected("current", "nss", r"lists, and looks at the file before it asks", r"^nothing to do$")
 FOLLOWS_ITSELF = Expected("current", "direct", r"lists, and looks at the file before it asks", r"^nothing to do$")
 READ_ONCE = Expected(
-    "stale", "nss", r"it read the file at generation 1 and never since$", r"^restart .*; or start nscd, which it will"
+    "stale",
+    "nss",
+    r"it read the file at generation 1 and never since$",
+    r"^restart .*; or start nscd, which",
 )
 READ_ONCE_ITSELF = Expected(
     "stale", "direct", r"it read the file at generation 1 and never since$", r"^restart .*; .* so nscd cannot help$"
@@ -75,6 +78,17 @@ CASES = [
     Case("res-query-no-reload", res_query(options="no-reload"), "old", READ_ONCE_ITSELF),
     # Every 1.6 s: within the grace, however short.
     Case("res-init", res_query(8, "no-reload"), "new", Expected("current", "direct", r"lists$", r"^nothing to do$")),
+    # Every four seconds: it is flagged for some of them, and heals.
+    Case(
+        "res-init-rarely",
+        res_query(20, "no-reload"),
+        "new",
+        Expected("current", "direct", r"lists$", r"^nothing to do$"),
+        reads=3,
+        meanwhile=Expected(
+            "stale", "direct", r"it reads the file every [45] s and will heal$", r"^wait [45] s, or restart"
+        ),
+    ),
     Case("own-state", own_state, "old", READ_ONCE_ITSELF),
     Case("single-request", getaddrinfo("single-request"), "new", FOLLOWS),
     Case("single-request-no-reload", getaddrinfo("no-reload"), "old", READ_ONCE, SERIAL),

@@ -7,6 +7,7 @@ from lab_sendmail import Sendmail
 from exporter.lab import Program, World
 from zoo.case import Case, Expected, Site
 from zoo.driving import drive
+from zoo.postfix import QUEUE, postfix
 
 
 def sendmail(world: World, name: str) -> Program:
@@ -24,13 +25,17 @@ def start_nscd(world: World) -> None:
 
 WITHOUT_NSCD = Site("mail")
 WITH_NSCD = Site("mail with nscd", prepare=start_nscd)
+POSTFIX = Site("postfix")
+POSTFIX_CHROOT = Site("postfix in its chroot", is_host=True)
+# Those that look up users or groups with nscd's socket absent, and ask within a second, count as `nss`.
+PATHS = "nss|direct"
 READ_ONCE = r"^with its workers asked \S+ \d+ times .*; it read the file at generation 1 and never since$"
 CASES = [
     Case(
         "sendmail",
         sendmail,
         "old",
-        Expected("stale", "nss|direct", READ_ONCE, r"^restart sendmail-mta \(pid \d+\)"),
+        Expected("stale", PATHS, READ_ONCE, r"^restart sendmail-mta \(pid \d+\)"),
         WITHOUT_NSCD,
         comm="sendmail-mta",
     ),
@@ -41,5 +46,26 @@ CASES = [
         Expected("stale", "mixed", READ_ONCE, r"^restart sendmail-mta .*, so nscd cannot help$"),
         WITH_NSCD,
         comm="sendmail-mta",
+    ),
+    Case(
+        "postfix",
+        postfix(chroot=False),
+        "old",
+        Expected("stale", PATHS, r"it read the file at generation 1 and never since$", r"^restart smtp \(pid \d+\)"),
+        POSTFIX,
+        comm="smtp",
+    ),
+    Case(
+        "postfix-chroot",
+        postfix(chroot=True),
+        "old",
+        Expected(
+            "outdated",
+            PATHS,
+            rf"its own copy, {QUEUE}/etc/resolv\.conf, still lists and the host's resolv\.conf does not",
+            rf"^refresh {QUEUE}/etc/resolv\.conf, then restart smtp",
+        ),
+        POSTFIX_CHROOT,
+        comm="smtp",
     ),
 ]

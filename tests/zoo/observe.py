@@ -54,6 +54,8 @@ class Observed:
     """Its rows in the last sample before the change."""
     states: list[tuple[float, set[str]]] = field(default_factory=list)
     """The states of its processes in each sample: seconds after the change (negative: before), states."""
+    passed: list[Row] = field(default_factory=list)
+    """Its rows in the states that it was seen in, the first of each."""
     final: list[Row] = field(default_factory=list)
     asked_after_grace: dict[str, int] = field(default_factory=dict)
     cured: list[Row] = field(default_factory=list)
@@ -108,6 +110,7 @@ class Round:
         since = time.monotonic() - self.changed if self.changed is not None else -1.0
         for one in self.observed:
             one.final = one.rows_in(rows)
+            one.passed += [row for row in one.final if row["state"] not in one.ever]
             one.states.append((since, {row["state"] for row in one.final}))
 
     def watch_until(self, test: Callable[[], bool], seconds: float) -> None:
@@ -125,7 +128,7 @@ def is_ready(one: Observed) -> bool:
     if one.case.asks == "nobody" or not one.case.tracked:
         return bool(one.final) or not one.case.born
     asked = one.place.queries(one.case.domain)
-    return sum(asked.values()) > 0 and bool(one.final)
+    return sum(asked.values()) > 0 and bool(one.final) and len(one.row["reads"]) >= one.case.reads
 
 
 def is_settled(one: Observed) -> bool:

@@ -23,14 +23,20 @@ ROUNDS: dict[str, list[Case]] = {
     "mail": mail.CASES,
     "containers": containers.CASES,
     "lists": lists.CASES,
+    "slow": languages.SLOW,
 }
-ALL = [(name, case) for name, cases in ROUNDS.items() for case in cases]
-STALE = [(name, case) for name, case in ALL if case.expected.state == "stale" and case.cured]
+SLOW = {"slow"}
+"""Rounds that take minutes: `make zoo` runs them, `make test` does not."""
 
 
-def label(value: str | Case) -> str:
-    """Name a parameter in pytest's words."""
-    return value.name if isinstance(value, Case) else value
+def parameters(*, cured: bool = False) -> list[object]:
+    """Give the cases; or those alone that must be stale and that a restart cures."""
+    return [
+        pytest.param(name, case, marks=pytest.mark.slow if name in SLOW else (), id=f"{name}-{case.name}")
+        for name, cases in ROUNDS.items()
+        for case in cases
+        if not cured or (case.expected.state == "stale" and case.cured)
+    ]
 
 
 See = Callable[[str, Case], Observed]
@@ -55,7 +61,7 @@ def see(tmp_path_factory: pytest.TempPathFactory) -> See:
     return seen
 
 
-@pytest.mark.parametrize(("name", "case"), ALL, ids=label)
+@pytest.mark.parametrize(("name", "case"), parameters())
 def test_verdict(see: See, name: str, case: Case) -> None:
     """The nameservers' logs and the daemon tell the same story; nobody is flagged who follows the file."""
     one = see(name, case)
@@ -64,7 +70,7 @@ def test_verdict(see: See, name: str, case: Case) -> None:
     assert_no_false_flag(one)
 
 
-@pytest.mark.parametrize(("name", "case"), STALE, ids=label)
+@pytest.mark.parametrize(("name", "case"), parameters(cured=True))
 def test_restart(see: See, name: str, case: Case) -> None:
     """A restart cures the stale ones."""
     assert_cured(see(name, case))

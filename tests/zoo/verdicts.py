@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from exporter.lab import NEW, OLD
-from zoo.observe import Observed
+from zoo.case import Expected
+from zoo.observe import Observed, Row
 
 
 def assert_truth(one: Observed) -> None:
@@ -18,11 +19,19 @@ def assert_truth(one: Observed) -> None:
 
 
 def assert_verdict(one: Observed) -> None:
-    """State, lookup path, reason and advice; and whom it is said to ask."""
+    """State, lookup path, reason and advice."""
     if not one.case.tracked:
         assert one.ever <= {"current"}, one.states
         return
-    expected, row = one.case.expected, one.row
+    assert_said(one.row, one.case.expected)
+    if one.case.meanwhile:
+        states = {row["state"]: row for row in one.passed}
+        assert one.case.meanwhile.state in states, one.states
+        assert_said(states[one.case.meanwhile.state], one.case.meanwhile)
+
+
+def assert_said(row: Row, expected: Expected) -> None:
+    """One row says what is expected."""
     assert row["state"] == expected.state, row
     assert row["lookup_path"] in expected.path.split("|"), row
     assert re.search(expected.reason, row["reason"]), row["reason"]
@@ -31,7 +40,7 @@ def assert_verdict(one: Observed) -> None:
 
 def assert_no_false_flag(one: Observed) -> None:
     """Whoever is not stale in the end was flagged in no sample; whoever is, in none before the change."""
-    if one.case.expected.state != "stale":
+    if one.case.expected.state != "stale" and not one.case.meanwhile:
         assert "stale" not in one.ever, one.states
     assert not [states for since, states in one.states if since < 0 and states & {"stale", "outdated", "grace"}]
 
