@@ -20,8 +20,9 @@ JAIL = "/run/jail"
 
 ALONE = ("unshare", "--mount", "--propagation", "private")
 LOOP = 'exec "$0" "$@"'
-# systemd.exec(5), PrivateTmp=: a mount namespace of the unit's own, in which /etc is the host's.
-PRIVATE_TMP = f"mount -n -t tmpfs private /tmp; {LOOP}"
+# systemd.exec(5), PrivateTmp=: a mount namespace of the unit's own, in which /etc is the host's. Not over /tmp here: a
+# checkout may lie there.
+PRIVATE_TMP = f"mkdir -p /run/private; mount -n -t tmpfs private /run/private; {LOOP}"
 # A unit with BindReadOnlyPaths=/etc/resolv.conf. rename(2) over a file that is a mount point elsewhere takes the mount
 # away (Linux 3.18, detach_mounts()), so it follows.
 KEPT = f"mount -n --bind /etc/resolv.conf /etc/resolv.conf; {LOOP}"

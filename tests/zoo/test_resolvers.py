@@ -15,14 +15,9 @@ from zoo.observe import Observed, observe
 from zoo.verdicts import assert_cured, assert_no_false_flag, assert_truth, assert_verdict
 
 ROUNDS: dict[str, list[Case]] = {
-    "glibc": glibc.CASES,
-    "languages": languages.CASES,
-    "caches": caches.CASES,
-    "forwarders": forwarders.CASES,
-    "servers": servers.CASES,
-    "mail": mail.CASES,
+    "libraries": glibc.CASES + languages.CASES + lists.CASES,
+    "services": caches.CASES + forwarders.CASES + servers.CASES + mail.CASES,
     "containers": containers.CASES,
-    "lists": lists.CASES,
     "slow": languages.SLOW,
 }
 SLOW = {"slow"}
