@@ -4,7 +4,7 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help setup setup-test demo test scorecard zoo lint unit bench clean
+.PHONY: help setup setup-test demo test scorecard zoo picture lint unit bench clean
 
 help:
 	@echo "make demo       run the stale-resolver experiment, live, in private namespaces (under 60 s)"
@@ -12,6 +12,7 @@ help:
 	@echo "make scorecard  every way of asking, tried on this kernel; writes docs/scorecard.md (under 30 s)"
 	@echo "make zoo        every resolver through the change, those too that take minutes; and how long each took"
 	@echo "make bench      measure: start, memory, nanoseconds a query (some minutes)"
+	@echo "make picture    draw docs/top.svg, the picture of resolvtrace top in the README"
 	@echo "make setup      leave a working .venv/bin/resolvtrace, and nothing else"
 
 setup:
@@ -42,6 +43,10 @@ scorecard: setup-test
 # `make test` runs it too, without the slow ones.
 zoo: setup-test
 	@$(PYTHON) -m pytest tests/zoo --quiet -m '' --durations 0 --durations-min 1
+
+# The program draws it itself, of real processes.
+picture: setup-test
+	@$(PYTHON) tests/picture.py docs/top.svg
 
 bench: setup-test
 	$(PYTHON) -m benchmarks

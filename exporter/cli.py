@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = (
     ("daemon", "trace and serve, in the foreground"),
+    ("top", "show who asks which nameserver, live"),
     ("check", "show who still asks a nameserver that resolv.conf no longer lists"),
     ("explain", "show the evidence on one process, in order of time, and what to do"),
     ("who", "show who uses a nameserver, and when last: may it be switched off?"),

@@ -11,9 +11,10 @@ import time
 from contextlib import suppress
 from typing import cast
 
+from exporter.tableform import Entry, Table
 from exporter.wire import SCHEMA, Check
 
-__all__ = ["DEFAULT_SOCKET", "NoDaemon", "fetch_snapshot", "fetch_textfile"]
+__all__ = ["DEFAULT_SOCKET", "NoDaemon", "fetch_snapshot", "fetch_table", "fetch_textfile"]
 
 DEFAULT_SOCKET = "/run/resolvtrace/resolvtrace.sock"
 _CHUNK = 64 * 1024
@@ -24,12 +25,12 @@ class NoDaemon(Exception):  # noqa: N818 - named for what is missing
     """No daemon answers; the message is one line that says why and what to do."""
 
 
-def fetch_snapshot(path: str = DEFAULT_SOCKET, timeout: float = 5.0) -> Check:
+def fetch_snapshot(path: str = DEFAULT_SOCKET, timeout: float = 5.0, *, pid: int | None = None) -> Check:
     """Return what the daemon on the socket ``path`` knows now, all of it within ``timeout`` seconds.
 
-    Raises NoDaemon.
+    With ``pid`` that process alone, which may be none. Raises NoDaemon.
     """
-    answer = _fetch("snapshot", path, timeout)
+    answer = _fetch({"want": "snapshot"} if pid is None else {"want": "snapshot", "pid": pid}, path, timeout)
     if answer.get("schema", SCHEMA) != SCHEMA:
         raise NoDaemon(f"the daemon on {path} speaks {answer['schema']}, not {SCHEMA}: use the version it has")
     return cast("Check", _with("schema", answer, path))
@@ -37,12 +38,19 @@ def fetch_snapshot(path: str = DEFAULT_SOCKET, timeout: float = 5.0) -> Check:
 
 def fetch_textfile(path: str = DEFAULT_SOCKET, timeout: float = 5.0) -> str:
     """Return the metrics of the daemon on the socket ``path`` as a file for the textfile collector. Raises NoDaemon."""
-    return str(_with("textfile", _fetch("textfile", path, timeout), path)["textfile"])
+    return str(_with("textfile", _fetch({"want": "textfile"}, path, timeout), path)["textfile"])
 
 
-def _fetch(want: str, path: str, timeout: float) -> dict[str, object]:
+def fetch_table(path: str = DEFAULT_SOCKET, timeout: float = 5.0) -> Table:
+    """Return what ``top`` shows, from the daemon on the socket ``path``. Raises NoDaemon."""
+    answer = cast("Table", _with("table", _fetch({"want": "table"}, path, timeout), path)["table"])
+    answer["rows"] = [Entry._make(row) for row in answer["rows"]]
+    return answer
+
+
+def _fetch(request: dict[str, object], path: str, timeout: float) -> dict[str, object]:
     try:
-        line = _ask(path, f'{{"want": "{want}"}}\n'.encode(), time.monotonic() + timeout)
+        line = _ask(path, json.dumps(request).encode() + b"\n", time.monotonic() + timeout)
     except TimeoutError as error:
         raise NoDaemon(
             f"the daemon on {path} did not answer within {timeout:g} s: see journalctl -u resolvtrace"

@@ -1,8 +1,9 @@
 """The daemon's Unix socket: what ``check`` and the other commands ask, one line of JSON each way.
 
-A client sends one request, ``{"want": "snapshot"}`` or ``{"want": "textfile"}``, and is sent one line: the check form
-(:mod:`exporter.wire`), ``{"textfile": "..."}``, or ``{"error": "..."}``. The socket belongs to root and the group
-``resolvtrace``, which may read what the daemon knows.
+A client sends one request and is sent one line. For ``{"want": "snapshot"}`` that is the check form
+(:mod:`exporter.wire`), with ``"pid": 4711`` of that one process; for ``{"want": "textfile"}`` it is
+``{"textfile": "..."}``, for ``{"want": "table"}`` ``{"table": ...}`` (:mod:`exporter.tableform`), else
+``{"error": "..."}``. The socket belongs to root and the group ``resolvtrace``, which may read what the daemon knows.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from exporter import jsonform
 from exporter.connections import Connections, bounded
 from exporter.socketfile import FeedError, SocketFile
+from exporter.tableform import table
 from exporter.textfile import textfile
 from tracer.snapshot import Snapshot
 
@@ -101,8 +103,17 @@ class FeedServer:
     def _answer(self, request: Mapping[str, object]) -> object:
         match request.get("want"):
             case "snapshot":
-                return jsonform.check(self._latest())
+                return jsonform.check(_of(self._latest(), request.get("pid")))
+            case "table":
+                return {"table": table(self._latest())}
             case "textfile":
                 return {"textfile": textfile(self._latest)}
             case _:
                 raise _RequestError("this daemon answers no such request")
+
+
+def _of(snapshot: Snapshot, pid: object) -> Snapshot:
+    """Leave of the processes the one asked for, where one is."""
+    if pid is None:
+        return snapshot
+    return replace(snapshot, processes=tuple(one for one in snapshot.processes if one.pid == pid))

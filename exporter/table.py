@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from unicodedata import combining, east_asian_width
 
-__all__ = ["Column", "lay_out", "width_of"]
+__all__ = ["Column", "fitted", "lay_out", "width_of"]
 
 _GAP = "  "
 _ELLIPSIS = "…"
@@ -36,7 +36,13 @@ def lay_out(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int
     widths = [max(width_of(row[index]) for row in cells) for index in range(len(columns))]
     if width is not None:
         _narrow(columns, widths, width - len(_GAP) * (len(columns) - 1))
-    return [_GAP.join(_cell(*cell) for cell in zip(columns, row, widths, strict=True)).rstrip() for row in cells]
+    return [
+        _GAP.join(
+            fitted(text, width, right=column.right, middle=column.middle)
+            for column, text, width in zip(columns, row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
 
 
 def _narrow(columns: Sequence[Column], widths: list[int], width: int) -> None:
@@ -48,17 +54,18 @@ def _narrow(columns: Sequence[Column], widths: list[int], width: int) -> None:
         widths[max(giving, key=lambda i: widths[i])] -= 1
 
 
-def _cell(column: Column, text: str, width: int) -> str:
+def fitted(text: str, width: int, *, right: bool = False, middle: bool = False, ellipsis: str = _ELLIPSIS) -> str:
+    """Return ``text`` cut or filled to take exactly ``width`` places."""
     if width_of(text) > width:
-        text = _cut(text, width, middle=column.middle)
+        text = _cut(text, width, ellipsis, middle=middle)
     space = " " * (width - width_of(text))
-    return space + text if column.right else text + space
+    return space + text if right else text + space
 
 
-def _cut(text: str, width: int, *, middle: bool) -> str:
+def _cut(text: str, width: int, ellipsis: str, *, middle: bool) -> str:
     tail = (width - 1) // 2 if middle else 0
     end = text[len(text) - tail :]
     start = text[: len(text) - tail]
-    while width_of(start) + width_of(_ELLIPSIS) + width_of(end) > width:
+    while start and width_of(start) + width_of(ellipsis) + width_of(end) > width:
         start = start[:-1]
-    return start + _ELLIPSIS + end
+    return start + ellipsis + end

@@ -30,11 +30,11 @@ def prepare_parser(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print the evidence; return the exit status."""
     try:
-        check = fetch_snapshot(args.socket)
+        check = fetch_snapshot(args.socket, pid=args.pid)
     except NoDaemon as error:
         sys.stderr.write(f"resolvtrace explain: {printable(str(error))}\n")
         return _NO_DAEMON
-    process = next((one for one in check["processes"] if one["pid"] == args.pid), None)
+    process = next(iter(check["processes"]), None)
     if process is None:
         sys.stderr.write(
             f"resolvtrace explain: process {args.pid} is not tracked: it has asked no nameserver since "

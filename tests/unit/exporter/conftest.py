@@ -16,5 +16,5 @@ def daemon() -> Iterator[Served]:
     """Serve the full snapshot to begin with."""
     with tempfile.TemporaryDirectory() as directory:
         own = Served(f"{directory}/s")
-        with running(lambda: FeedServer.start(lambda: own.snapshot, own.path)):
+        with running(lambda: FeedServer.start(own.ask, own.path)):
             yield own

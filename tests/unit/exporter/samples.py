@@ -189,3 +189,9 @@ class Served:
     def __init__(self, path: str) -> None:
         self.path = path
         self.snapshot: Snapshot = full()
+        self.asked = 0
+
+    def ask(self) -> Snapshot:
+        """Give the snapshot, and count that it was asked for."""
+        self.asked += 1
+        return self.snapshot

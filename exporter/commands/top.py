@@ -1,0 +1,72 @@
+"""``resolvtrace top``: the daemon's table, live. It needs no root: whoever may use the daemon's socket may look.
+
+Exit status: 0, 2 wrong usage, 3 no daemon answers as it starts.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+
+from exporter.client import DEFAULT_SOCKET, NoDaemon, fetch_table
+from exporter.escape import printable
+from exporter.top.arrangement import Arrangement
+
+__all__ = ["prepare_parser", "run"]
+
+_NO_DAEMON = 3
+
+
+def prepare_parser(parser: ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("-b", "--batch", action="store_true", help="print plain samples, as it does without a terminal")
+    parser.add_argument("-n", "--samples", metavar="N", type=_samples, help="print N plain samples, and end")
+    parser.add_argument("-d", "--delay", metavar="SECONDS", type=_seconds, default=1.0, help="between samples (1)")
+    parser.add_argument("--stale", action="store_true", help="show what is stale alone, to begin with")
+    parser.add_argument("--group", action="store_true", help="show a row for each unit, to begin with")
+    parser.add_argument("--filter", metavar="WORDS", default="", help="show the rows that have these words")
+    parser.add_argument("--ascii", action="store_true", help="use no character beyond ASCII")
+    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
+
+
+def run(args: Namespace) -> int:
+    """Show it until the reader has seen enough; return the exit status."""
+    arrangement = Arrangement(needle=args.filter, only_stale=args.stale, grouped=args.group)
+    try:
+        if args.batch or args.samples or not _on_a_terminal():
+            from exporter.top.batch import print_samples  # noqa: PLC0415 - the terminal's library takes half a second
+
+            print_samples(args.socket, args.samples, args.delay, arrangement)
+            return 0
+        first = fetch_table(args.socket)
+    except NoDaemon as error:
+        sys.stderr.write(f"resolvtrace top: {printable(str(error))}\n")
+        return _NO_DAEMON
+    if os.environ.get("NO_COLOR") == "":
+        del os.environ["NO_COLOR"]  # no-color.org: it counts where it is not empty
+    from exporter.top.app import Top  # noqa: PLC0415 - as above
+
+    Top(args.socket, args.delay, first, arrangement, ascii_only=args.ascii).run()
+    return 0
+
+
+def _on_a_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+def _samples(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number of samples: it takes a whole number from 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.1 <= seconds <= 86400:  # noqa: PLR2004 - the daemon looks once a second; a day is long
+        raise ArgumentTypeError(f"{text!r} is no delay: it takes seconds from 0.1 to 86400")
+    return seconds
