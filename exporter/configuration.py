@@ -9,13 +9,16 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from exporter.listen import ListenError, parse_address
+from exporter.rulesfile import RULE, UNIT, Source, patience_of, read_users, rules_of
 from tracer.engine import Settings
 from tracer.errors import ResolvtraceError
+from tracer.rules import Patience, Policy, Rule
 from tracer.verdict import Thresholds
 
 DEFAULT_FILE = Path("/etc/resolvtrace/resolvtrace.toml")
@@ -52,9 +55,11 @@ _BY_NAME = {key.name: key for key in KEYS}
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Values by key."""
+    """Values by key, and what adds up: rules, and thresholds by unit."""
 
     values: dict[str, Any]
+    rules: tuple[Rule, ...] = ()
+    patience: tuple[Patience, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -62,14 +67,77 @@ class Configuration:
     @property
     def settings(self) -> Settings:
         """What concerns the tracer."""
-        return Settings(Path(self["state_dir"]), self.thresholds, strict=self["strict"])
+        return Settings(Path(self["state_dir"]), self.policy, strict=self["strict"])
 
     @property
-    def thresholds(self) -> Thresholds:
+    def policy(self) -> Policy:
         """What concerns the verdict."""
-        return Thresholds(
+        thresholds = Thresholds(
             self["verdict.min_queries"], float(self["verdict.grace_seconds"]), float(self["verdict.clear_seconds"])
         )
+        by_user = any(rule.user is not None for rule in self.rules)
+        return Policy(thresholds, self.patience, self.rules, read_users() if by_user else {})
+
+
+def load(file: Path | None, flags: dict[str, Any]) -> Configuration:
+    """Put the files and the flags together.
+
+    The default file may be absent, one that was asked for may not. What lies in the directory beside it, ``.d`` for
+    ``.toml``, is added in the order of the names: its rules to the rules; a key that stands there already is refused.
+    ``flags`` holds those that were given, by key. Raises ResolvtraceError.
+    """
+    path = file or DEFAULT_FILE
+    found: dict[str, Any] = {}
+    places: dict[str, Path] = {}
+    rules: list[Rule] = []
+    patience: list[Patience] = []
+    for source, data in _sources(path, optional=file is None):
+        rules += rules_of(source, data)
+        patience += patience_of(source, data)
+        for name, value in _checked(data, source.path).items():
+            if name in places:
+                raise ResolvtraceError(
+                    f"{source.path}: {name} stands in {places[name]} already", "leave it in one of them"
+                )
+            found[name], places[name] = value, source.path
+    values = {key.name: key.default for key in KEYS} | found | flags
+    return _check_address(Configuration(values, tuple(rules), tuple(patience)))
+
+
+def _sources(path: Path, *, optional: bool) -> Iterator[tuple[Source, dict[str, Any]]]:
+    text = _read(path, optional=optional)
+    if text is not None:
+        yield Source(path, text), _parsed(path, text)
+    try:
+        more = sorted(path.with_suffix(".d").glob("*.toml")) if path.suffix == ".toml" else []
+    except OSError:
+        more = []
+    for own in more:
+        added = _read(own, optional=False)
+        if added is not None:
+            yield Source(own, added), _parsed(own, added)
+
+
+def _read(path: Path, *, optional: bool) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError as error:
+        if optional:
+            return None
+        raise ResolvtraceError(f"there is no configuration file {path}", "leave --config away, or make it") from error
+    except OSError as error:
+        raise ResolvtraceError(
+            f"the configuration file {path} cannot be read ({error.strerror})", "see its permissions"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ResolvtraceError(f"{path} is no TOML: {error}", "correct that place") from error
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ResolvtraceError(f"{path} is no TOML: {error}", "correct that place") from error
 
 
 def _check_address(configured: Configuration) -> Configuration:
@@ -81,36 +149,13 @@ def _check_address(configured: Configuration) -> Configuration:
     return configured
 
 
-def load(file: Path | None, flags: dict[str, Any]) -> Configuration:
-    """Put the file (the default one may be absent, one that was asked for may not) and the flags together.
-
-    ``flags`` holds those that were given, by key. Raises ResolvtraceError.
-    """
-    values = {key.name: key.default for key in KEYS}
-    path = file or DEFAULT_FILE
-    try:
-        values.update(_checked(tomllib.loads(path.read_text()), path))
-    except FileNotFoundError as error:
-        if file is not None:
-            raise ResolvtraceError(
-                f"there is no configuration file {path}", "leave --config away, or make it"
-            ) from error
-    except OSError as error:
-        raise ResolvtraceError(
-            f"the configuration file {path} cannot be read ({error.strerror})", "see its permissions"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ResolvtraceError(f"{path} is no TOML: {error}", "correct that place") from error
-    return _check_address(Configuration({**values, **flags}))
-
-
 def _checked(data: dict[str, Any], path: Path) -> dict[str, Any]:
     found = {}
-    for name, value in _flatten(data, ""):
+    for name, value in _flatten({key: one for key, one in data.items() if key not in {RULE, UNIT}}, ""):
         key = _BY_NAME.get(name)
         if key is None:
-            near = difflib.get_close_matches(name, _BY_NAME, 1, 0.5)
-            remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(_BY_NAME)}"
+            near = difflib.get_close_matches(name, [*_BY_NAME, RULE, UNIT], 1, 0.5)
+            remedy = f"did you mean {near[0]}?" if near else f"there are {', '.join(_BY_NAME)}, [[rule]] and [[unit]]"
             raise ResolvtraceError(f"{path}: there is no key {name}", remedy)
         _check(key, value, path)
         found[name] = value

@@ -30,7 +30,8 @@ def explanation(check: Check, process: Process, width: int | None = None) -> str
     """Return who it is, what happened in order of time, why it is in its state, and what to do."""
     fits = min(width - 1 if width else _WIDEST_TEXT, _WIDEST_TEXT)
     lines = [*_who(process, fits), "", *_events(check, process, fits), ""]
-    for title, text in (("State", _state(check, process)), ("Seen", process["reason"]), ("Do", process["advice"])):
+    told = [("State", _state(check, process)), ("Seen", process["reason"]), ("Do", process["advice"])]
+    for title, text in [*told, *_rules(process)]:
         lines += wrap(printable(text), fits, initial_indent=f"{title + ':':<7}", subsequent_indent=" " * 7)
     return "\n".join(lines) + "\n"
 
@@ -64,6 +65,13 @@ def _events(check: Check, process: Process, width: int) -> Iterator[str]:
         else:
             indent = " " * (len(moment) + 2)
             yield from wrap(printable(event.text), width, initial_indent=f"{moment}  ", subsequent_indent=indent)
+
+
+def _rules(process: Process) -> Iterator[tuple[str, str]]:
+    for use in process["nameservers"]:
+        if use["rules"]:
+            what = f"ignored (it is {use['state']})" if use["ignored"] else "expected"
+            yield "Rule", f"{use['address']} is {what}, by {', '.join(use['rules'])}"
 
 
 def _state(check: Check, process: Process) -> str:

@@ -57,7 +57,7 @@ def groups(snapshot: Snapshot, state: State) -> list[Group]:
         if process.worker:
             continue
         for use in process.nameservers:
-            if use.state is state:
+            if use.state is state and not use.ignored:
                 labels = (_unit(process), printable(process.comm), use.address)
                 mine = _Gathering({(process.pid, process.started_at)}, use.stale_since)
                 gathered.setdefault(labels, _Gathering()).add(mine)

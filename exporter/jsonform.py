@@ -111,6 +111,8 @@ def _nameserver(use: NameserverUse) -> Nameserver:
         "first_query": _time(use.first_query),
         "last_query": _time(use.last_query),
         "stale_since": _time(use.stale_since),
+        "rules": [valid_text(name) for name in use.rules],
+        "ignored": use.ignored,
     }
 
 

@@ -64,6 +64,8 @@ def report(check: Check, width: int | None = None, *, everything: bool = False) 
         lines += ["", *lay_out(_COLUMNS, [_row(process, check["time"]) for process in rows], fits)]
     for process in stale:
         lines += ["", *_details(process, text_width)]
+    if everything:
+        lines += _ignored(check, text_width)
     flag = f"{len(stale)} stale." if stale else "Nothing is stale."
     lines += ["", *wrap(f"{flag} {_hidden(check, rows)}", text_width)]
     return "\n".join(lines) + "\n"
@@ -120,9 +122,10 @@ def unit_or_container(process: Process) -> str:
 
 
 def _worst(nameservers: list[Nameserver]) -> Nameserver | None:
-    """Return the nameserver in the worst state; among equals the one that was asked last."""
-    rank = min((_rank(nameserver["state"]) for nameserver in nameservers), default=None)
-    worst = [nameserver for nameserver in nameservers if _rank(nameserver["state"]) == rank]
+    """Return the nameserver in the worst state, the ignored aside; among equals the one that was asked last."""
+    told = [nameserver for nameserver in nameservers if not nameserver["ignored"]]
+    rank = min((_rank(nameserver["state"]) for nameserver in told), default=None)
+    worst = [nameserver for nameserver in told if _rank(nameserver["state"]) == rank]
     return max(worst, key=lambda nameserver: nameserver["last_query"] or "", default=None)
 
 
@@ -130,6 +133,25 @@ def queries(nameserver: Nameserver) -> str:
     """Return the queries of a process and of its workers, which use its resolver state."""
     count = nameserver["queries"] + nameserver["worker_queries"]
     return f"~{count}" if nameserver["estimated"] else str(count)
+
+
+def _ignored(check: Check, width: int) -> list[str]:
+    lines = [
+        line
+        for process in check["processes"]
+        for use in process["nameservers"]
+        if use["ignored"]
+        for line in wrap(
+            printable(
+                f"{use['state']}: {process['comm']} (pid {process['pid']}) on {use['address']}, by rule "
+                f"{', '.join(use['rules'])}"
+            ),
+            width,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
+    ]
+    return ["", "Ignored:", *lines] if lines else []
 
 
 def _details(process: Process, width: int) -> Iterator[str]:
@@ -146,7 +168,10 @@ def _hidden(check: Check, rows: list[Process]) -> str:
         return ""
     states = Counter(process["state"] for process in hidden if not process["worker"])
     counts = [f"{states[state]} {state}" for state in SEVERITY if states[state]]
-    workers = len(hidden) - states.total()
+    ignored = sum(any(use["ignored"] for use in process["nameservers"]) for process in check["processes"])
+    if ignored:
+        counts.append(f"{ignored} ignored by rules")
+    workers = sum(process["worker"] for process in hidden)
     if workers:
         counts.append(f"{workers} {'worker' if workers == 1 else 'workers'}")
     return f"Not shown (see --all): {', '.join(counts)}."

@@ -44,7 +44,11 @@ class Host(TypedDict):
 
 
 class Table(TypedDict):
-    """The whole form. ``states`` counts processes, without the workers that an owner stands for."""
+    """The whole form.
+
+    ``states`` counts processes, without the workers that an owner stands for; and under ``ignored`` those that have
+    a nameserver that rules say to ignore, which has no row.
+    """
 
     time: int
     version: str
@@ -67,7 +71,7 @@ def table(snapshot: Snapshot) -> Table:
         "time": snapshot.time,
         "version": snapshot.version,
         "host": _host(snapshot),
-        "states": {state.value: counted[state] for state in SEVERITY if counted[state]},
+        "states": {state.value: counted[state] for state in SEVERITY if counted[state]} | _ignored(snapshot),
         "lost": {reason: count for reason, count in snapshot.lost.items() if count},
         "detached": [probe.name for probe in snapshot.probes if not probe.attached],
         "rows": [
@@ -89,6 +93,11 @@ def _host(snapshot: Snapshot) -> Host | None:
     return None
 
 
+def _ignored(snapshot: Snapshot) -> dict[str, int]:
+    count = sum(any(use.ignored for use in process.nameservers) for process in snapshot.processes)
+    return {"ignored": count} if count else {}
+
+
 def _stands_alone(process: ProcessSnapshot, states: dict[int, State]) -> bool:
     owner = states.get(process.owner) if process.worker else None
     return owner is None or _RANKS[process.state] < _RANKS[owner]
@@ -101,10 +110,11 @@ def _entries(process: ProcessSnapshot) -> Iterator[Entry]:
         valid_text(process.unit or (process.container or "")[:_SHORT_ID]),
         process.lookup_path.value,
     )
+    shown = [use for use in process.nameservers if not use.ignored]
     if not process.nameservers:
         yield Entry(*who, None, process.state.value, 0, 0, None, process.stale_since)
     uses: dict[str, list[NameserverUse]] = {}
-    for use in process.nameservers:
+    for use in shown:
         uses.setdefault(use.address, []).append(use)
     for address, same in uses.items():
         yield Entry(

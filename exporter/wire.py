@@ -46,6 +46,8 @@ class Nameserver(TypedDict):
     first_query: str | None
     last_query: str | None
     stale_since: str | None
+    rules: list[str]
+    ignored: bool
 
 
 class Past(TypedDict):

@@ -41,11 +41,14 @@ class Background:
 def reason_and_advice(process: Process, background: Background) -> tuple[str, str]:
     """Say why a process is in its state, and what an administrator should do about it."""
     state = process.worst
-    told = [(key.address, pair) for key, pair in process.pairs.items() if pair.state is state]
+    told = [(key.address, pair) for key, pair in process.pairs.items() if pair.state is state and not pair.ignored]
     if not told or all(pair.state is State.RETIRED for _, pair in told):
         service = _of_lookup_service(process, background.services)
         if service is not None:
             return service
+    if not told and process.pairs:
+        key, ignored = max(process.pairs.items(), key=lambda item: item[1].evidence.last or 0)
+        return f"asks {key.address}, which is to be ignored: {_rules(ignored)}", "nothing to do"
     if not told:
         return "has read resolv.conf and asked no nameserver since", "nothing to do"
     address, pair = max(told, key=lambda item: item[1].evidence.last or 0)
@@ -64,6 +67,8 @@ def reason_and_advice(process: Process, background: Background) -> tuple[str, st
             said = _of_suspect(process, address)
         case State.UNLISTED:
             said = _of_unlisted(process, address)
+        case State.CURRENT if pair.ruling:
+            said = f"asks {address}, which it is expected to: {_rules(pair)}", "nothing to do"
         case State.CURRENT:
             looks = ", and looks at the file before it asks" if process.checked else ""
             said = f"asks {address}, which {_file(process)} lists{looks}", "nothing to do"
@@ -73,6 +78,11 @@ def reason_and_advice(process: Process, background: Background) -> tuple[str, st
                 "nothing to do",
             )
     return said
+
+
+def _rules(pair: Pair) -> str:
+    names = pair.ruling.names if pair.ruling else ()
+    return f"{'rule' if len(names) == 1 else 'rules'} {', '.join(names)}"
 
 
 def _of_suspect(process: Process, address: str) -> tuple[str, str]:

@@ -23,10 +23,10 @@ from tracer.machine import Machine, cgroup_root
 from tracer.privileges import require_privileges
 from tracer.process import Process
 from tracer.procfs import Procfs
+from tracer.rules import Policy
 from tracer.snapshot import Snapshot
 from tracer.snapshots import Snapshots
 from tracer.store import SavedProcess, SavedState, Store, saved_process
-from tracer.verdict import Thresholds
 from tracer.view import View
 from tracer.views import HOST, SavedView, ViewTable
 
@@ -41,7 +41,7 @@ class Settings:
     """What the tracer can be told."""
 
     state_dir: Path = Path("/var/lib/resolvtrace")
-    thresholds: Thresholds = field(default_factory=Thresholds)
+    policy: Policy = field(default_factory=Policy)
     capacities: Capacities = field(default_factory=Capacities)
     strict: bool = False
 
@@ -85,7 +85,7 @@ class Tracer:
         self.views = ViewTable(self._procfs, self._clock, self.lineage.root_number, dict(state.views), survived)
         cgroups = CgroupPaths(cgroup_root())
         machine = Machine(self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock)
-        self.ledger = Ledger(self.lineage, machine, self._clock, self._settings.thresholds, self.views.host)
+        self.ledger = Ledger(self.lineage, machine, self._clock, self._settings.policy, self.views.host)
         self.views.in_use = self.ledger.views_in_use
         self._restore(state, survivors)
         self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock)
@@ -133,9 +133,9 @@ class Tracer:
             process.view = view
             process.read_view = view if saved.reads else None
 
-    def set_thresholds(self, thresholds: Thresholds) -> None:
-        """Judge by other thresholds from now on."""
-        self.ledger.thresholds = thresholds
+    def set_policy(self, policy: Policy) -> None:
+        """Judge by other thresholds and rules from now on."""
+        self.ledger.policy = policy
 
     def consume(self) -> None:
         """Take in the records that are there."""

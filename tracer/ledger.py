@@ -21,8 +21,9 @@ from tracer.nscd import NscdClients
 from tracer.outlooks import Outlooks, Sight
 from tracer.population import Population, Registry
 from tracer.process import Pair, PairKey, Process, ProcessId, Read, Use
+from tracer.rules import Policy
 from tracer.snapshot import State, Transport
-from tracer.verdict import Burst, Thresholds
+from tracer.verdict import Burst
 from tracer.view import RESOLV_CONF, View
 
 _TRANSPORTS = {1: Transport.UDP, 2: Transport.TCP, 3: Transport.TLS}
@@ -49,14 +50,12 @@ class Surroundings(Registry, Sight, Protocol):
 class Ledger:
     """Every tracked process, and those that share state with one."""
 
-    def __init__(
-        self, lineage: Lineage, surroundings: Surroundings, clock: Clock, thresholds: Thresholds, host: View
-    ) -> None:
+    def __init__(self, lineage: Lineage, surroundings: Surroundings, clock: Clock, policy: Policy, host: View) -> None:
         self._population = Population(lineage, surroundings)
         self._surroundings = surroundings
         self._outlooks = Outlooks(surroundings, host)
         self._clock = clock
-        self.thresholds = thresholds
+        self._policy = policy
         self.host = host
         self.departed = Departed()
         self.queries_total: Counter[tuple[State, Transport]] = Counter()
@@ -65,6 +64,17 @@ class Ledger:
         self._nscd_clients = NscdClients(surroundings.maps_hosts_table)
         self.unsaved = False
         """Whether something happened that must not be forgotten: a flag or a generation."""
+
+    @property
+    def policy(self) -> Policy:
+        """Thresholds and rules. Given others, everybody is judged by those."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._policy = policy
+        for process in self.processes.values():
+            self.settle(process)
 
     @property
     def processes(self) -> dict[ProcessId, Process]:
@@ -172,7 +182,7 @@ class Ledger:
     ) -> Pair:
         pair = process.pairs.setdefault(key, Pair())
         removal = verdict.removal_for(key.address, self._outlooks.of(process))
-        pair.evidence = verdict.take_in(pair.evidence, burst, removal, self.thresholds)
+        pair.evidence = verdict.take_in(pair.evidence, burst, removal, self._policy.thresholds_of(process.identity))
         use = pair.uses.setdefault((port, transport), Use())
         use.take_in(burst, removal.noticed if removal else None, by_worker=by_worker)
         if len(process.pairs) > _MOST_PAIRS:
@@ -209,14 +219,17 @@ class Ledger:
         if process.forwarder is None and process.pairs:
             self._outlooks.see_whether_forwarder(process)
         now = self._clock.boot()
+        for key, pair in process.pairs.items():
+            pair.ruling = self._policy.ruling(process.identity, key.address)
+        thresholds = self._policy.thresholds_of(process.identity)
         outlook, conduct = self._outlooks.of(process), process.conduct()
         for key, pair in process.pairs.items():
             before = pair.evidence.flagged
-            pair.evidence = verdict.settle(pair.evidence, key.address, outlook, conduct, self.thresholds, now)
+            pair.evidence = verdict.settle(pair.evidence, key.address, outlook, conduct, thresholds, now)
             if before is None and pair.evidence.flagged is not None and self._outlooks.turns_out_forwarder(process):
                 self.settle(process)
                 return
-            pair.state = verdict.judge(pair.evidence, key.address, outlook, conduct, self.thresholds, now)
+            pair.state = verdict.judge(pair.evidence, key.address, outlook, conduct, thresholds, now)
             for use in pair.uses.values():
                 use.align(pair.evidence.removal)
             self.unsaved |= before != pair.evidence.flagged

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from tracer.process import Process
+from tracer.rules import Action
 from tracer.verdict import Outlook
 from tracer.view import View
 
@@ -24,12 +25,16 @@ class Outlooks:
         self._host = host
 
     def of(self, process: Process) -> Outlook:
-        """Tell by which histories a process is judged."""
+        """Tell by which histories a process is judged, and what it is expected to ask besides."""
         own = process.view
+        expected = frozenset(
+            key.address for key, pair in process.pairs.items() if pair.ruling and pair.ruling.action is Action.EXPECT
+        )
         return Outlook(
             own.history if own else None,
             self._host.history if own not in {None, self._host} and process.upstreams is None else None,
             bool(process.forwarder),
+            expected,
         )
 
     def turns_out_forwarder(self, process: Process) -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tracer.kernel.records import Flag, Service
 from tracer.procfs import Identity
+from tracer.rules import Action, Ruling
 from tracer.snapshot import LookupPath, State, Transport
 from tracer.verdict import Burst, Conduct, Evidence
 from tracer.view import View
@@ -77,6 +78,13 @@ class Pair:
     evidence: Evidence = field(default_factory=Evidence)
     uses: dict[tuple[int, Transport], Use] = field(default_factory=dict)
     state: State = State.UNLISTED
+    ruling: Ruling | None = None
+    """What the administrator's rules make of it."""
+
+    @property
+    def ignored(self) -> bool:
+        """Whether the rules say to ignore it."""
+        return self.ruling is not None and self.ruling.action is Action.IGNORE
 
     def copy_for_heir(self) -> Pair:
         """Give a copy that goes on by itself."""
@@ -163,9 +171,10 @@ class Process:
 
     @property
     def worst(self) -> State:
-        """Its state: the worst of its pairs; ``current`` where it has none."""
+        """Its state: the worst of its pairs, but for the ignored; ``current`` where it has no other."""
         order = list(State)
-        return min((pair.state for pair in self.pairs.values()), key=order.index, default=State.CURRENT)
+        told = (pair.state for pair in self.pairs.values() if not pair.ignored)
+        return min(told, key=order.index, default=State.CURRENT)
 
     @property
     def flagged(self) -> int | None:
@@ -173,7 +182,7 @@ class Process:
         times = [
             pair.evidence.flagged
             for pair in self.pairs.values()
-            if pair.state is State.STALE and pair.evidence.flagged is not None
+            if pair.state is State.STALE and pair.evidence.flagged is not None and not pair.ignored
         ]
         return min(times, default=None)
 

@@ -88,6 +88,10 @@ class NameserverUse:
     last_query: int | None
     stale_since: int | None = None
     """When the flag went up that stands now."""
+    rules: tuple[str, ...] = ()
+    """The names of the administrator's rules that apply."""
+    ignored: bool = False
+    """Whether these say to ignore it: it is no part of its process's state, and of no flag."""
 
     @property
     def estimated(self) -> bool:

@@ -162,6 +162,8 @@ def _uses(process: Process, wall: Wall) -> list[NameserverUse]:
             first_query=wall.maybe(use.first),
             last_query=wall.maybe(use.last),
             stale_since=wall.maybe(pair.evidence.flagged) if pair.state is State.STALE else None,
+            rules=pair.ruling.names if pair.ruling else (),
+            ignored=pair.ignored,
         )
         for key, pair in process.pairs.items()
         for (port, transport), use in pair.uses.items()

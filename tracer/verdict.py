@@ -85,6 +85,8 @@ class Outlook:
     host: History | None = None
     forwarder: bool = False
     """It asks on behalf of others, and where it takes its upstreams from is not known."""
+    expected: frozenset[str] = frozenset()
+    """Nameservers that it is meant to ask, by the administrator's rules, listed or not."""
 
 
 def take_in(evidence: Evidence, burst: Burst, removal: Removal | None, thresholds: Thresholds) -> Evidence:
@@ -132,6 +134,8 @@ def settle(
     evidence = align(evidence, removal)
     if removal is None:
         return evidence
+    if address in outlook.expected:
+        return replace(evidence, flagged=None)
     if evidence.last is not None and evidence.last > removal.noticed and is_clear(evidence, conduct, thresholds):
         if evidence.cleared is not None and evidence.cleared >= evidence.last:
             return evidence
@@ -152,6 +156,8 @@ def judge(
     evidence: Evidence, address: str, outlook: Outlook, conduct: Conduct, thresholds: Thresholds, now: int
 ) -> State:
     """Give the state of a pair whose evidence is settled: the first that fits."""
+    if address in outlook.expected:
+        return State.CURRENT
     if outlook.forwarder:
         return State.UNLISTED
     removal = removal_for(address, outlook)

@@ -173,6 +173,6 @@ class _Daemon:
         except ResolvtraceError as error:
             _LOG.error("configuration not reloaded: the old one stays", error=str(error))
             return
-        self._tracer.set_thresholds(configured.thresholds)
+        self._tracer.set_policy(configured.policy)
         fixed = [key.name for key in KEYS if key.flag and configured[key.name] != self._configured[key.name]]
         _LOG.info("configuration reloaded", **({"needs_restart": ",".join(fixed)} if fixed else {}))

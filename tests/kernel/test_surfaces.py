@@ -109,6 +109,21 @@ def stale(scene: Scene) -> Scene:
     return scene
 
 
+def test_a_rule_takes_the_flag_down_and_lets_it_up_again(stale: Scene) -> None:
+    """SIGHUP: with the rule it is shown by `check --all` alone; without, what was seen before counts."""
+    verdict = "[verdict]\nmin_queries = 2\ngrace_seconds = 1\n"
+    rule = '[[rule]]\nname = "the lab"\naction = "ignore"\ncomm = "getaddrinfo_*"\n'
+    reload(stale.running, verdict + rule, "configuration reloaded")
+    stale.running.wait_for_state(stale.frozen.pid, "current", 10)
+    assert check(stale.running).returncode == 0
+    assert f"(pid {stale.frozen.pid}) on {OLD}, by rule the lab" in " ".join(
+        check(stale.running, "--all").stdout.split()
+    )
+    assert "is to be ignored: rule the lab" in command(stale.running, "explain", str(stale.frozen.pid)).stdout
+    reload(stale.running, verdict, "configuration reloaded")
+    stale.running.wait_for_state(stale.frozen.pid, "stale", 10)
+
+
 def check(running: Daemon, *flags: str) -> subprocess.CompletedProcess[str]:
     """Run `resolvtrace check`."""
     return command(running, "check", *flags)

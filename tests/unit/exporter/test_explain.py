@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
-from collections.abc import Iterator
 
 import pytest
-from samples import CHANGE, HOSTILE, NEW, OLD, SECOND, full, process, running, snapshot, use
+from samples import CHANGE, HOSTILE, NEW, OLD, SECOND, Served, full, process, snapshot, use
 
 from exporter.cli import main
 from exporter.explanation import explanation
-from exporter.feed import FeedServer
 from exporter.jsonform import check
 from exporter.table import width_of
 from exporter.timeline import timeline
 from exporter.wire import Process
 from tracer.snapshot import LastRead, LookupPath, Snapshot, State
-
-
-@pytest.fixture
-def socket() -> Iterator[str]:
-    """Serve the full snapshot."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = f"{directory}/s"
-        with running(lambda: FeedServer.start(full, path)):
-            yield path
 
 
 def one_of(value: Snapshot, pid: int) -> Process:
@@ -91,32 +79,32 @@ def test_a_lookup_service_that_answered_is_told() -> None:
     assert "last looked whether the file had changed (stat)" in told(value, 10)
 
 
-def test_it_ends_with_what_to_do(socket: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_ends_with_what_to_do(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """State, reason and advice, as check has them."""
-    assert main(["explain", "812", "--socket", socket]) == 0
+    assert main(["explain", "812", "--socket", daemon.path]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "sendmail-mta, pid 812, sendmail.service, uid 0" in out
     assert "State: stale for 3m; looks names up through nscd, and asks nameservers itself too" in out
     assert "Do: Restart it: systemctl restart sendmail.service" in out
 
 
-def test_a_worker_is_sent_to_its_owner(socket: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_is_sent_to_its_owner(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Whose resolver state it uses."""
-    assert main(["explain", "4801", "--socket", socket]) == 0
+    assert main(["explain", "4801", "--socket", daemon.path]) == 0
     assert "resolvtrace explain 812" in capsys.readouterr().out
 
 
-def test_json_has_the_events(socket: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_events(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Beside the process as check has it."""
-    assert main(["explain", "812", "--json", "--socket", socket]) == 0
+    assert main(["explain", "812", "--json", "--socket", daemon.path]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["process"] == one_of(full(), 812)
     assert [event["at"] for event in said["events"]] == sorted(event["at"] for event in said["events"])
 
 
-def test_who_is_not_tracked_is_status_4(socket: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_is_not_tracked_is_status_4(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """One line that says what that means."""
-    assert main(["explain", "999", "--socket", socket]) == 4
+    assert main(["explain", "999", "--socket", daemon.path]) == 4
     error = capsys.readouterr().err
     assert error.startswith("resolvtrace explain: process 999 is not tracked")
     assert error.count("\n") == 1
@@ -143,3 +131,15 @@ def test_a_hostile_name_acts_nowhere() -> None:
     assert all(line.isprintable() for line in text.splitlines())
     assert not re.search(r"[\x1b\u202e]", text)
     assert HOSTILE not in text
+
+
+def test_the_rule_that_applied_is_named(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """And what the state would be without it."""
+    daemon.snapshot = snapshot(
+        process(1, nameservers=(use(State.STALE, rules=("lab", "site.toml, line 3"), ignored=True),)),
+        process(2, nameservers=(use(State.CURRENT, rules=("probes",)),)),
+    )
+    assert main(["explain", "1", "--socket", daemon.path]) == 0
+    assert f"Rule:  {OLD} is ignored (it is stale), by lab, site.toml, line 3" in capsys.readouterr().out
+    assert main(["explain", "2", "--socket", daemon.path]) == 0
+    assert f"Rule:  {OLD} is expected, by probes" in capsys.readouterr().out

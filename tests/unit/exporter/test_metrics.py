@@ -14,7 +14,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from samples import CHANGE, FIXTURES, OLD, SECOND, full, process, snapshot, use
 
 from exporter import metrics
-from exporter.flag import GROUP_LABELS, MOST_GROUPS
+from exporter.flag import GROUP_LABELS, MOST_GROUPS, groups
 from tracer.snapshot import Snapshot, State, Transport
 
 ENCODERS: dict[str, Callable[[CollectorRegistry], bytes]] = {
@@ -161,3 +161,9 @@ def test_a_unit_is_preferred_to_a_container() -> None:
         ("0123456789ab", "getip", OLD),
         ("a.service", "getip", OLD),
     }
+
+
+def test_what_rules_ignore_is_in_no_group_of_the_flag() -> None:
+    """Nor is it counted as flagged."""
+    ignored = use(State.STALE, rules=("lab",), ignored=True)
+    assert groups(snapshot(process(1, nameservers=(ignored,))), State.STALE) == []

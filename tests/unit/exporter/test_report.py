@@ -128,3 +128,14 @@ def test_warnings_stand_on_top() -> None:
 def test_an_empty_report_says_so() -> None:
     """No table, one sentence."""
     assert report(check(snapshot(views=())), 80).endswith("\n\nNothing is stale.\n")
+
+
+def test_what_rules_ignore_is_shown_where_everything_is_asked_for() -> None:
+    """With the rule; else it is a number."""
+    ignored = use(State.STALE, rules=("lab machines",), ignored=True)
+    form = check(snapshot(process(4711, nameservers=(ignored,)), process(4712, State.STALE)))
+    assert "stale: getip (pid 4711) on 192.168.122.65, by rule lab machines" in report(form, 80, everything=True)
+    brief = report(form, 80)
+    assert "4711" not in brief
+    assert "1 ignored by rules" in " ".join(brief.split())
+    assert "1 stale." in brief

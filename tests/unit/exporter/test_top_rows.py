@@ -191,3 +191,11 @@ def test_the_form_survives_json() -> None:
     form: Table = table(snapshot(process(1, comm="\udcff", unit="\udcfe.service")))
     assert form["rows"][0].comm == "\\xff"
     assert form["rows"][0].unit == "\\xfe.service"
+
+
+def test_what_rules_ignore_has_no_row_but_is_counted() -> None:
+    """`check --all` and `explain` tell of it."""
+    ignored = use(State.STALE, rules=("lab",), ignored=True)
+    form = table(snapshot(process(1, nameservers=(ignored, use(State.CURRENT, NEW))), process(2)))
+    assert [(entry.pid, entry.nameserver) for entry in form["rows"]] == [(1, NEW), (2, NEW)]
+    assert form["states"] == {"current": 2, "ignored": 1}

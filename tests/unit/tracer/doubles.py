@@ -16,8 +16,8 @@ from tracer.process import Pair, PairKey, Process
 from tracer.procfs import Identity
 from tracer.resolvconf import ResolvConf
 from tracer.rootfs import Identity as FileIdentity
+from tracer.rules import Policy
 from tracer.snapshot import State, Transport
-from tracer.verdict import Thresholds
 from tracer.view import RESOLV_CONF, View
 
 MILLISECOND = 1_000_000
@@ -134,12 +134,12 @@ class FakeSurroundings:
 class World:
     """Processes, one host view, a ledger and a clock. Each event takes a millisecond, so that no two are at once."""
 
-    def __init__(self, *nameservers: str, lookup: int = LOOKUP_SECONDS, thresholds: Thresholds | None = None) -> None:
+    def __init__(self, *nameservers: str, lookup: int = LOOKUP_SECONDS, policy: Policy | None = None) -> None:
         self.clock = FakeClock()
         self.map = FakeMap()
         self.host = a_view(first_generation(conf(*(nameservers or (OLD,)), lookup=lookup), self.clock.now, 1))
         self.around = FakeSurroundings(self.host)
-        self.ledger = Ledger(Lineage(self.map), self.around, self.clock, thresholds or Thresholds(), self.host)
+        self.ledger = Ledger(Lineage(self.map), self.around, self.clock, policy or Policy(), self.host)
         self._asked: dict[QueryKey, Queries] = {}
 
     # What happens on the machine; see bpf/*.c for each.

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tracer.generations import SECOND, first_generation
 from tracer.kernel.records import Flag, Service
+from tracer.rules import Policy
 from tracer.snapshot import LookupPath, State, Transport
 from tracer.verdict import Thresholds
 
@@ -177,7 +178,7 @@ def test_thresholds_can_be_changed_under_way() -> None:
     """SIGHUP re-reads the configuration."""
     world = _reader(lookup=1)
     world.change(NEW, lookup=1)
-    world.ledger.thresholds = Thresholds(min_queries=1, grace_seconds=1)
+    world.ledger.policy = Policy(Thresholds(min_queries=1, grace_seconds=1))
     world.clock.advance(2)
     world.ask(10)
     world.tick()
