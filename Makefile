@@ -4,7 +4,7 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help setup setup-test demo test scorecard zoo picture lint unit bench clean
+.PHONY: help setup setup-test demo test scorecard zoo picture completions lint unit bench clean
 
 help:
 	@echo "make demo       run the stale-resolver experiment, live, in private namespaces (under 60 s)"
@@ -13,6 +13,7 @@ help:
 	@echo "make zoo        every resolver through the change, those too that take minutes; and how long each took"
 	@echo "make bench      measure: start, memory, nanoseconds a query (some minutes)"
 	@echo "make picture    draw docs/top.svg, the picture of resolvtrace top in the README"
+	@echo "make completions  write deploy/completions from the commands' own options"
 	@echo "make setup      leave a working .venv/bin/resolvtrace, and nothing else"
 
 setup:
@@ -47,6 +48,12 @@ zoo: setup-test
 # The program draws it itself, of real processes.
 picture: setup-test
 	@$(PYTHON) tests/picture.py docs/top.svg
+
+# From the commands' own parsers; a test sees that they are so.
+completions: setup-test
+	@$(PYTHON) -m exporter.completions bash >deploy/completions/resolvtrace.bash
+	@$(PYTHON) -m exporter.completions zsh >deploy/completions/_resolvtrace
+	@$(PYTHON) -m exporter.completions fish >deploy/completions/resolvtrace.fish
 
 bench: setup-test
 	$(PYTHON) -m benchmarks

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS = (
     ("daemon", "trace and serve, in the foreground"),
     ("top", "show who asks which nameserver, live"),
-    ("check", "show who still asks a nameserver that resolv.conf no longer lists"),
-    ("explain", "show the evidence on one process, in order of time, and what to do"),
-    ("who", "show who uses a nameserver, and when last: may it be switched off?"),
-    ("demo", "run the stale-resolver experiment, live, in private namespaces"),
+    ("check", "show who asks a nameserver that resolv.conf no longer lists"),
+    ("explain", "show the evidence on one process, and what to do"),
+    ("who", "show who uses a nameserver: may it be switched off?"),
+    ("demo", "run the experiment, live, in private namespaces"),
 )
 """Name of each module of :mod:`exporter.commands`, and its line in ``--help``."""
 
@@ -30,6 +30,13 @@ class _Command(Protocol):
     def prepare_parser(self, parser: argparse.ArgumentParser) -> None: ...
 
     def run(self, args: argparse.Namespace) -> int: ...
+
+
+class _Help(argparse.HelpFormatter):
+    """Options beside what they do, so that a command's help fits a screen."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34)
 
 
 class _Version(argparse.Action):
@@ -48,22 +55,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What is printed may hold any character; where the terminal's encoding lacks it, it shows as an escape.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    known = [name for name, _ in COMMANDS if name == wanted]
+    parser, _ = build_parser(known)
+    args = parser.parse_args(words)
+    if not known:
+        parser.error("no command")
+    return _run(_module(known[0]), args)
+
+
+def build_parser(wanted: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Make the parser, and those of the commands by name; of the ``wanted`` ones alone with their options."""
     parser = argparse.ArgumentParser(
-        prog="resolvtrace", description="Shows which processes still ask a nameserver that resolv.conf no longer lists."
+        prog="resolvtrace",
+        description="Shows which processes still ask a nameserver that resolv.conf no longer lists.",
+        epilog="resolvtrace COMMAND --help tells more; so does resolvtrace(1).",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = next((word for word in words if not word.startswith("-")), None)
-    module: _Command | None = None
+    made = {}
     for name, summary in COMMANDS:
-        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if name == wanted:
-            module = cast("_Command", import_module(f"exporter.commands.{name}"))
-            module.prepare_parser(command)
-    args = parser.parse_args(words)
-    if module is None:
-        parser.error("no command")
-    return _run(module, args)
+        made[name] = command = commands.add_parser(
+            name, help=summary, description=_sentence(summary), formatter_class=_Help
+        )
+        if name in wanted:
+            _module(name).prepare_parser(command)
+    return parser, made
+
+
+def _sentence(summary: str) -> str:
+    return summary[0].upper() + summary[1:] + ("" if summary.endswith("?") else ".")
+
+
+def _module(name: str) -> _Command:
+    return cast("_Command", import_module(f"exporter.commands.{name}"))
 
 
 def _run(module: _Command, args: argparse.Namespace) -> int:

@@ -39,8 +39,8 @@ class Key:
 
 
 KEYS = (
-    Key("socket", "--socket", "/run/resolvtrace/resolvtrace.sock", "the socket for `check` and the like", "PATH"),
-    Key("state_dir", "--state-dir", "/var/lib/resolvtrace", "where to keep what a restart must know", "DIR"),
+    Key("socket", "--socket", "/run/resolvtrace/resolvtrace.sock", "for the other commands", "PATH"),
+    Key("state_dir", "--state-dir", "/var/lib/resolvtrace", "what a restart must know", "DIR"),
     Key("strict", "--strict", False, "refuse to start where any probe cannot be attached"),
     Key("web.listen_address", "--web.listen-address", "127.0.0.1:10953", "where to serve /metrics", "HOST:PORT"),
     Key("web.telemetry_path", "--web.telemetry-path", "/metrics", "the path of the metrics", "PATH"),

@@ -31,6 +31,7 @@ class ExitStatus(IntEnum):
 
 def prepare_parser(parser: ArgumentParser) -> None:
     """Add this command's options."""
+    parser.usage = "resolvtrace check [-h] [FORM | --all] [--socket PATH]"
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the snapshot as JSON, schema resolvtrace/1")
     form.add_argument("--openmetrics", action="store_true", help="print the metrics, for the textfile collector")

@@ -33,11 +33,9 @@ _LOG = structlog.get_logger()
 
 def prepare_parser(parser: ArgumentParser) -> None:
     """Add this command's options."""
+    parser.usage = "resolvtrace daemon [-h] [OPTION ...]"
     parser.add_argument(
-        "--config",
-        metavar="FILE",
-        type=Path,
-        help=f"configuration in TOML ({configuration.DEFAULT_FILE}, which may be absent)",
+        "--config", metavar="FILE", type=Path, help=f"configuration, in TOML ({configuration.DEFAULT_FILE})"
     )
     for key in KEYS:
         if key.flag is None:
@@ -48,7 +46,7 @@ def prepare_parser(parser: ArgumentParser) -> None:
             parser.add_argument(
                 key.flag,
                 dest=key.name,
-                metavar=key.metavar,
+                metavar=key.metavar or "|".join(key.choices),
                 choices=key.choices or None,
                 help=f"{key.help} ({key.default})",
             )
