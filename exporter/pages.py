@@ -4,34 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from http import HTTPStatus
 
 from prometheus_client.exposition import choose_encoder
 
 from exporter import metrics
-from exporter.escape import printable
-from exporter.flag import stale_processes
+from exporter.landing import HEADERS, landing
 from tracer.snapshot import Snapshot
 
 __all__ = ["Answer", "Pages", "plain"]
-
-_LANDING = """\
-<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>resolvtrace</title></head>
-<body>
-<h1>resolvtrace {version}</h1>
-<p>{stale}</p>
-<p>Nameservers of this host: {nameservers}</p>
-<ul>
-<li><a href="{telemetry}">Metrics</a></li>
-<li><a href="/-/healthy">Healthy</a></li>
-<li><a href="/-/ready">Ready</a></li>
-</ul>
-</body>
-</html>
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +47,8 @@ class Pages:
             return self._metrics(accept)
         match path:
             case "/":
-                return self._landing()
+                page = landing(self._latest(), self._telemetry_path).encode()
+                return Answer(HTTPStatus.OK, page, "text/html; charset=utf-8", HEADERS)
             case "/-/healthy":
                 return plain(HTTPStatus.OK, "healthy")
             case "/-/ready":
@@ -87,14 +69,3 @@ class Pages:
             return plain(HTTPStatus.OK, "ready")
         missing = ", ".join(probe.name for probe in snapshot.probes if probe.required and not probe.attached) or "all"
         return plain(HTTPStatus.SERVICE_UNAVAILABLE, f"not ready; probes not attached: {missing}")
-
-    def _landing(self) -> Answer:
-        snapshot = self._latest()
-        host = next((view for view in snapshot.views if view.id == "host"), None)
-        page = _LANDING.format(
-            version=escape(snapshot.version),
-            stale=f"Stale processes: {stale_processes(snapshot)}",
-            nameservers=escape(printable(", ".join(host.nameservers) if host else "not known")),
-            telemetry=escape(self._telemetry_path),
-        )
-        return Answer(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8")

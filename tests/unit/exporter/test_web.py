@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import pytest
 from samples import full, process, running, snapshot
@@ -130,7 +131,46 @@ def test_the_landing_page_shows_the_host_and_the_flag() -> None:
         assert response.getheader("Content-Type") == "text/html; charset=utf-8"
         assert "fe80::1%&lt;b&gt;" in body
         assert 'href="/m&quot;e"' in body
-        assert "Stale processes: 1" in body
+        assert "1 process is stale: it asks a nameserver" in body
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and what they refer to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.references: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.tags.append(tag)
+        self.references += [value or "" for name, value in attrs if name in {"src", "href", "action", "data"}]
+
+
+def test_the_landing_page_refers_to_this_server_alone() -> None:
+    """No script, no form, nothing from elsewhere; a browser is told so, and to keep no copy."""
+    with serving(full) as server:
+        response, body = get(server, "/")
+    found = Tags(body)
+    assert not {"script", "form", "iframe", "object", "img"} & set(found.tags)
+    assert found.references == ["data:,", "/metrics", "/-/healthy", "/-/ready"]
+    policy = response.getheader("Content-Security-Policy") or ""
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert response.getheader("Cache-Control") == "no-store"
+    assert response.getheader("X-Content-Type-Options") == "nosniff"
+
+
+def test_the_landing_page_shows_fifty_groups_and_tells_of_the_rest() -> None:
+    """Nobody has to load ten thousand rows."""
+    many = [process(pid, State.STALE, f"p{pid}") for pid in range(100, 400)]
+    with serving(lambda: snapshot(*many)) as server:
+        _, body = get(server, "/")
+    assert "300 processes are stale" in body
+    assert body.count("<td>p") == 50
+    assert "<td>~other</td><td>~other</td><td>~other</td><td>250</td>" in body
 
 
 def test_the_telemetry_path_is_where_the_metrics_are() -> None:
