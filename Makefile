@@ -56,7 +56,7 @@ completions: setup-test
 	@$(PYTHON) -m exporter.completions fish >deploy/completions/resolvtrace.fish
 
 bench: setup-test
-	$(PYTHON) -m benchmarks
+	PYTHONPATH=tests/terminal:tests/unit/exporter $(PYTHON) -m benchmarks
 
 clean:
 	rm -rf .venv tests/.build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks import live_view
 from benchmarks.costs import Cost, measure
 from benchmarks.running import kernel_statistics, running_daemon
 
@@ -51,11 +52,15 @@ def main() -> None:
     """Measure and write."""
     starts = _starts()
     memory, idle, costs = _memory_idle_and_costs()
+    view = live_view.measure()
     rows = [
         ("start to ready, median", f"{statistics.median(starts):.2f} s", "1.2 s"),
         ("start to ready, slowest", f"{max(starts):.2f} s", "-"),
         ("memory (PSS), steady", f"{memory:.1f} MB", "46 MB"),
         ("processor, idle host", f"{idle:.2%} of a core", "-"),
+        (f"top, {live_view.ROWS} rows: a key's answer, median", f"{view.median * 1000:.0f} ms", "-"),
+        (f"top, {live_view.ROWS} rows: a key's answer, slowest", f"{view.slowest * 1000:.0f} ms", "100 ms"),
+        (f"top, {live_view.ROWS} rows: processor", f"{view.share:.1%} of a core", "5%"),
         *((f"kernel: {what}", figure, "200 ns a query" if "query" in what else "-") for what, figure in costs),
     ]
     lines = [

@@ -61,14 +61,18 @@ class Top(App[None]):
     .ascii Grid { scrollbar-size: 0 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "quit"),
-        Binding("question_mark,h", "help", "help", key_display="?"),
-        Binding("slash", "needle", "filter", key_display="/", tooltip="show the rows that have these words"),
+        Binding("q,f10", "quit", "quit", key_display="q", tooltip="quit (F10 too)"),
+        Binding("question_mark,h,f1", "help", "help", key_display="?", tooltip="this help (F1 too)"),
+        Binding("slash,f4", "needle", "filter", key_display="/", tooltip="show the rows with these words (F4 too)"),
         Binding("s", "only_stale", "stale", tooltip="show what is stale alone, or all again"),
         Binding("g", "group", "group", tooltip="one row for each unit and nameserver, or one by one again"),
         Binding("less_than_sign", "sort_next(-1)", "sort", key_display="<", tooltip="sort by the column to the left"),
         Binding(
-            "greater_than_sign", "sort_next(1)", "sort", key_display=">", tooltip="sort by the column to the right"
+            "greater_than_sign,f6",
+            "sort_next(1)",
+            "sort",
+            key_display=">",
+            tooltip="sort by the column to the right (F6 too)",
         ),
         Binding("r", "reverse", "reverse", tooltip="sort the other way round"),
         Binding("p,space", "pause", "pause", key_display="p", tooltip="hold the table still, or go on (Space too)"),
