@@ -161,6 +161,7 @@ def observe(directory: Path, cases: Sequence[Case], *, grace: float = 1.0) -> di
             if number:
                 _change_between(turn, places, number - 1)
             _start(turn, places, [case for case in cases if case.born == number])
+        _await_reads(turn)
         for one in turn.observed:
             one.before = one.final
         _change(turn, places)
@@ -186,6 +187,17 @@ def _start(turn: Round, places: dict[str, Place], cases: Sequence[Case]) -> None
         place = places[case.site.name]
         turn.observed.append(Observed(case, place, case.start(place.world, case.domain)))
     turn.watch_until(lambda: all(map(is_ready, turn.observed)), _START_SECONDS)
+
+
+def _await_reads(turn: Round) -> None:
+    """Wait until whoever is to be seen between two reads has just read."""
+    early = {one.case.name: one.row["last_read"] for one in turn.observed if one.case.meanwhile}
+
+    def have_read() -> bool:
+        return all(one.row["last_read"] != early[one.case.name] for one in turn.observed if one.case.meanwhile)
+
+    if early:
+        turn.watch_until(have_read, _START_SECONDS)
 
 
 def _change_between(turn: Round, places: dict[str, Place], number: int) -> None:
