@@ -16,6 +16,7 @@ from typing import Any
 
 from exporter.listen import ListenError, parse_address
 from exporter.rulesfile import RULE, UNIT, Source, patience_of, read_users, rules_of
+from exporter.webconfig import WebConfig, load_web_config
 from tracer.engine import Settings
 from tracer.errors import ResolvtraceError
 from tracer.rules import Patience, Policy, Rule
@@ -44,6 +45,7 @@ KEYS = (
     Key("strict", "--strict", False, "refuse to start where any probe cannot be attached"),
     Key("web.listen_address", "--web.listen-address", "127.0.0.1:10953", "where to serve /metrics", "HOST:PORT"),
     Key("web.telemetry_path", "--web.telemetry-path", "/metrics", "the path of the metrics", "PATH"),
+    Key("web.config_file", "--web.config.file", "", "TLS and users, in the exporters' format", "FILE"),
     Key("log.level", "--log.level", "info", "the least that is logged", choices=LEVELS),
     Key("log.format", "--log.format", "logfmt", "how it is written", choices=FORMATS),
     Key("verdict.min_queries", None, 2, "queries after the grace that raise the flag"),
@@ -68,6 +70,11 @@ class Configuration:
     def settings(self) -> Settings:
         """What concerns the tracer."""
         return Settings(Path(self["state_dir"]), self.policy, strict=self["strict"])
+
+    @property
+    def web(self) -> WebConfig:
+        """What concerns the web server, read anew. Raises ResolvtraceError."""
+        return load_web_config(Path(self["web.config_file"])) if self["web.config_file"] else WebConfig()
 
     @property
     def policy(self) -> Policy:
@@ -185,7 +192,7 @@ def _check(key: Key, value: object, path: Path) -> None:
     elif key.choices:
         _require(value in key.choices, key, value, path, f"one of {', '.join(key.choices)}")
     else:
-        _require(isinstance(value, str) and bool(value), key, value, path, "a text")
+        _require(isinstance(value, str) and (bool(value) or not key.default), key, value, path, "a text")
 
 
 def _require(right: bool, key: Key, value: object, path: Path, wanted: str) -> None:

@@ -8,10 +8,9 @@ us waiting longest for a request makes room, so whoever only opens connections s
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Self
 
@@ -20,8 +19,10 @@ import structlog
 
 from exporter.connections import Connections, bounded, current_task, cut_off
 from exporter.conversation import Conversation
+from exporter.credentials import Credentials
 from exporter.listen import ListenError, listen
 from exporter.pages import Answer, Pages, plain
+from exporter.webconfig import WebConfig
 from tracer.snapshot import Snapshot
 
 __all__ = ["DEFAULT_ADDRESS", "DEFAULT_TELEMETRY_PATH", "Limits", "WebError", "WebServer"]
@@ -52,8 +53,9 @@ class Limits:
 class WebServer:
     """A server at work. :meth:`start` makes one, :meth:`close` ends it."""
 
-    def __init__(self, pages: Pages, limits: Limits) -> None:
+    def __init__(self, pages: Pages, limits: Limits, config: WebConfig) -> None:
         self._pages = pages
+        self.config = config
         self._limits = limits
         self._connections = Connections()
         self._waiting: dict[asyncio.Task[None], None] = {}
@@ -66,22 +68,29 @@ class WebServer:
         address: str = DEFAULT_ADDRESS,
         *,
         telemetry_path: str = DEFAULT_TELEMETRY_PATH,
-        ssl_context: ssl.SSLContext | None = None,
+        config: WebConfig | None = None,
         limits: Limits | None = None,
     ) -> Self:
         """Listen on ``address`` and serve ``latest()`` from the running loop. Raises WebError."""
         if not telemetry_path.startswith("/"):
             raise WebError(f"{telemetry_path!r} is no path for the metrics: it must begin with /")
-        own = cls(Pages(latest, telemetry_path), limits or Limits())
+        own = cls(Pages(latest, telemetry_path), limits or Limits(), config or WebConfig())
         try:
             listener = listen(address)
         except ListenError as error:
             raise WebError(str(error)) from error
-        handshake = own._limits.request_seconds if ssl_context else None
-        own._server = await asyncio.start_server(
-            own._connected, sock=listener, ssl=ssl_context, ssl_handshake_timeout=handshake
-        )
+        own._server = await asyncio.start_server(own._connected, sock=listener)
         return own
+
+    @property
+    def config(self) -> WebConfig:
+        """TLS and users. Given another, connections that begin from then on go by that one."""
+        return self._config
+
+    @config.setter
+    def config(self, config: WebConfig) -> None:
+        self._config = config
+        self._credentials = Credentials(config.users) if config.users else None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -113,13 +122,19 @@ class WebServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with bounded(writer, self._limits.request_seconds) as deadline:
+            config, credentials = self._config, self._credentials
+            if config.context is not None:
+                # Here and not in the listener: a handshake counts as a connection, and has the same deadline.
+                with self._awaiting_client():
+                    await writer.start_tls(config.context)
             conversation = Conversation(reader, writer, self._limits.head_bytes)
             while True:
                 with self._awaiting_client():
                     request = await conversation.receive()
                 if request is None:
                     return
-                await conversation.send(self._answer(request))
+                answer = await self._refusal(credentials, request) or self._answer(request)
+                await conversation.send(replace(answer, headers=(*answer.headers, *config.headers)))
                 if not conversation.next_request():
                     return
                 deadline.reschedule(_from_now(self._limits.idle_seconds))
@@ -135,6 +150,19 @@ class WebServer:
             yield
         finally:
             self._waiting.pop(task, None)
+
+    @staticmethod
+    async def _refusal(credentials: Credentials | None, request: h11.Request | Answer) -> Answer | None:
+        if credentials is None or isinstance(request, Answer):
+            return None
+        given = next((value for name, value in request.headers if name == b"authorization"), b"")
+        match await credentials.admits(given.decode("latin-1")):
+            case True:
+                return None
+            case None:
+                return plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many try passwords", (("Retry-After", "1"),))
+            case _:
+                return plain(HTTPStatus.UNAUTHORIZED, headers=(("WWW-Authenticate", 'Basic realm="resolvtrace"'),))
 
     def _answer(self, request: h11.Request | Answer) -> Answer:
         if isinstance(request, Answer):

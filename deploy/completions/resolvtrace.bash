@@ -13,6 +13,7 @@ _resolvtrace() {
         "daemon --state-dir") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         "daemon --web.listen-address") return ;;
         "daemon --web.telemetry-path") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        "daemon --web.config.file") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         "daemon --log.level") mapfile -t COMPREPLY < <(compgen -W "debug info warning error" -- "$cur"); return ;;
         "daemon --log.format") mapfile -t COMPREPLY < <(compgen -W "logfmt json" -- "$cur"); return ;;
         "top -n"|"top --samples") return ;;
@@ -27,7 +28,7 @@ _resolvtrace() {
     esac
     case $command in
         "") words="daemon top check explain who demo --help --version" ;;
-        daemon) words="-h --help --config --socket --state-dir --strict --web.listen-address --web.telemetry-path --log.level --log.format --check-config" ;;
+        daemon) words="-h --help --config --socket --state-dir --strict --web.listen-address --web.telemetry-path --web.config.file --log.level --log.format --check-config" ;;
         top) words="-h --help -b --batch -n --samples -d --delay --stale --group --filter --ascii --socket" ;;
         check) words="-h --help --json --openmetrics --nagios --services --print --all --socket" ;;
         explain) words="-h --help --json --socket" ;;

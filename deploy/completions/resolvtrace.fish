@@ -15,6 +15,7 @@ complete -c resolvtrace -n '__fish_seen_subcommand_from daemon' -l state-dir -x 
 complete -c resolvtrace -n '__fish_seen_subcommand_from daemon' -l strict -d 'refuse to start where any probe cannot be attached'
 complete -c resolvtrace -n '__fish_seen_subcommand_from daemon' -l web.listen-address -x -d 'where to serve /metrics (127.0.0.1:10953)'
 complete -c resolvtrace -n '__fish_seen_subcommand_from daemon' -l web.telemetry-path -r -F -d 'the path of the metrics (/metrics)'
+complete -c resolvtrace -n '__fish_seen_subcommand_from daemon' -l web.config.file -r -F -d 'TLS and users, in the exporters'"'"' format'
 complete -c resolvtrace -n '__fish_seen_subcommand_from daemon' -l log.level -x -a 'debug info warning error' -d 'the least that is logged (info)'
 complete -c resolvtrace -n '__fish_seen_subcommand_from daemon' -l log.format -x -a 'logfmt json' -d 'how it is written (logfmt)'
 complete -c resolvtrace -n '__fish_seen_subcommand_from daemon' -l check-config -d 'say whether the configuration is right, and end'

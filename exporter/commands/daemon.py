@@ -14,16 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from exporter import configuration, logs
 from exporter.configuration import KEYS, Configuration
 from exporter.escape import printable
+from exporter.webconfig import WebConfig
 from tracer.engine import Tracer
 from tracer.errors import ResolvtraceError, StoppedError
 from tracer.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from exporter.web import WebServer
 
 _TICK_SECONDS = 1.0
 _LOOK_SECONDS = 0.2
@@ -48,7 +52,7 @@ def prepare_parser(parser: ArgumentParser) -> None:
                 dest=key.name,
                 metavar=key.metavar or "|".join(key.choices),
                 choices=key.choices or None,
-                help=f"{key.help} ({key.default})",
+                help=f"{key.help} ({key.default})" if key.default else key.help,
             )
     parser.add_argument("--check-config", action="store_true", help="say whether the configuration is right, and end")
 
@@ -58,11 +62,12 @@ def run(args: Namespace) -> int:
     try:
         read = _reader(args)
         configured = read()
+        web = configured.web
         if args.check_config:
             sys.stdout.write("the configuration is right\n")
             return 0
         logs.configure(configured["log.level"], configured["log.format"])
-        _run_until_stopped(configured, read)
+        _run_until_stopped(configured, web, read)
     except ResolvtraceError as error:
         sys.stderr.write(f"resolvtrace daemon: {printable(str(error))}\n")
         return _FAILED
@@ -85,11 +90,11 @@ class _EarlyStop:
         return self._told
 
 
-def _run_until_stopped(configured: Configuration, read: Callable[[], Configuration]) -> None:
+def _run_until_stopped(configured: Configuration, web: WebConfig, read: Callable[[], Configuration]) -> None:
     early = _EarlyStop()
     tracer = Tracer(configured.settings, stopped=early)
     try:
-        asyncio.run(_Daemon(tracer, configured, read).run(early))
+        asyncio.run(_Daemon(tracer, configured, web, read).run(early))
     except StoppedError:
         _LOG.info("stopped before it was ready")
     finally:
@@ -106,12 +111,16 @@ def _reader(args: Namespace) -> Callable[[], Configuration]:
 class _Daemon:
     """The tracer, and what shows it, in one event loop."""
 
-    def __init__(self, tracer: Tracer, configured: Configuration, read: Callable[[], Configuration]) -> None:
+    def __init__(
+        self, tracer: Tracer, configured: Configuration, web: WebConfig, read: Callable[[], Configuration]
+    ) -> None:
         self._tracer = tracer
         self._configured = configured
+        self._web_config = web
         self._read = read
         self._latest: Snapshot
         self._stop = asyncio.Event()
+        self._web: WebServer | None = None
 
     async def run(self, early: _EarlyStop) -> None:
         """Start, serve, tick until told to end, stop."""
@@ -136,7 +145,9 @@ class _Daemon:
                     lambda: self._latest,
                     self._configured["web.listen_address"],
                     telemetry_path=self._configured["web.telemetry_path"],
+                    config=self._web_config,
                 )
+                self._web = web
                 running.push_async_callback(web.close)
                 feed = await FeedServer.start(lambda: self._latest, self._configured["socket"])
                 running.push_async_callback(feed.close)
@@ -168,9 +179,13 @@ class _Daemon:
     def _reload(self) -> None:
         try:
             configured = self._read()
+            web = configured.web
         except ResolvtraceError as error:
             _LOG.error("configuration not reloaded: the old one stays", error=str(error))
             return
         self._tracer.set_policy(configured.policy)
+        self._web_config = web
+        if self._web is not None:
+            self._web.config = web
         fixed = [key.name for key in KEYS if key.flag and configured[key.name] != self._configured[key.name]]
         _LOG.info("configuration reloaded", **({"needs_restart": ",".join(fixed)} if fixed else {}))

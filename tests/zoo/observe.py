@@ -191,10 +191,10 @@ def _start(turn: Round, places: dict[str, Place], cases: Sequence[Case]) -> None
 
 def _await_reads(turn: Round) -> None:
     """Wait until whoever is to be seen between two reads has just read."""
-    early = {one.case.name: one.row["last_read"] for one in turn.observed if one.case.meanwhile}
+    early = {one.case.name: one.row["last_read"] for one in turn.observed if one.case.reads}
 
     def have_read() -> bool:
-        return all(one.row["last_read"] != early[one.case.name] for one in turn.observed if one.case.meanwhile)
+        return all(one.row["last_read"] != early[one.case.name] for one in turn.observed if one.case.reads)
 
     if early:
         turn.watch_until(have_read, _START_SECONDS)

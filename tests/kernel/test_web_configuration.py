@@ -1,0 +1,68 @@
+"""--web.config.file with the real daemon: wrong ones are refused, at its start and while it runs."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import signal
+import subprocess
+from pathlib import Path
+
+import bcrypt
+from tracing import RESOLVTRACE, Daemon, daemon
+
+from exporter.lab import wait_until
+
+PASSWORD = "correct horse"
+
+
+def users(password: str = PASSWORD) -> str:
+    """Write a configuration with one user."""
+    return f"basic_auth_users:\n  ops: {bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()}\n"
+
+
+def status(running: Daemon, password: str = "") -> int:
+    """Scrape; return the status."""
+    headers = {"Authorization": "Basic " + base64.b64encode(f"ops:{password}".encode()).decode()} if password else {}
+    client = http.client.HTTPConnection(running.address or "", timeout=5)
+    try:
+        client.request("GET", "/metrics", headers=headers)
+        return client.getresponse().status
+    finally:
+        client.close()
+
+
+def reload(running: Daemon, file: Path, text: str, told: str) -> None:
+    """Give it another file, and wait until it says so much."""
+    before = running.log().count(told)
+    file.write_text(text)
+    running.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: running.log().count(told) > before, 5, told)
+
+
+def test_a_wrong_file_leaves_the_old_one_in_force(tmp_path: Path) -> None:
+    """SIGHUP reads it anew; what it says then holds, if it is right."""
+    file = tmp_path / "web.yml"
+    file.write_text(users())
+    with daemon(tmp_path, "--web.config.file", str(file)) as running:
+        assert (status(running), status(running, PASSWORD)) == (401, 200)
+        reload(running, file, "basic_auth_users: {ops: plain}\n", "configuration not reloaded")
+        assert "no bcrypt hash" in running.log()
+        assert (status(running), status(running, PASSWORD)) == (401, 200)
+        reload(running, file, users("another"), "configuration reloaded")
+        assert (status(running, PASSWORD), status(running, "another")) == (401, 200)
+        reload(running, file, "", "configuration reloaded")
+        assert status(running) == 200
+
+
+def test_a_wrong_file_is_refused_at_the_start(tmp_path: Path) -> None:
+    """In one line, before anything is loaded."""
+    file = tmp_path / "web.yml"
+    file.write_text("tls_server_config:\n  cert_file: none\n  key_file: none\n")
+    argv = [str(RESOLVTRACE), "daemon", "--config=/dev/null", f"--web.config.file={file}", "--check-config"]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=10)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"resolvtrace daemon: {file}: {tmp_path}/none cannot be read (No such file or directory): "
+        "see its path and permissions\n"
+    )
