@@ -20,7 +20,7 @@ from tracer.kernel.programs import REQUIRED, Capacities
 from tracer.ledger import Ledger
 from tracer.lineage import Former, Lineage
 from tracer.machine import Machine, cgroup_root
-from tracer.privileges import require_privileges
+from tracer.privileges import drop_privileges, require_privileges
 from tracer.process import Process
 from tracer.procfs import Procfs
 from tracer.rules import Policy
@@ -132,6 +132,13 @@ class Tracer:
         if view is not None:
             process.view = view
             process.read_view = view if saved.reads else None
+
+    def drop_privileges(self) -> bool:
+        """Give up what only loading needed; False where this kernel wants it for reading maps too.
+
+        Call it before any thread is started.
+        """
+        return drop_privileges(self._probes.readable)
 
     def set_policy(self, policy: Policy) -> None:
         """Judge by other thresholds and rules from now on."""

@@ -1,14 +1,22 @@
-"""What the kernel asks of whoever loads the probes, looked at before anything is tried (capabilities(7))."""
+"""What the kernel asks of whoever loads the probes (capabilities(7)): looked at before, and given up after."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 from tracer.errors import ResolvtraceError
 
 _SYS_ADMIN = 21
 _NEEDED = {"CAP_BPF": 39, "CAP_PERFMON": 38, "CAP_NET_ADMIN": 12}
+_KEPT = {"CAP_DAC_READ_SEARCH": 2, "CAP_SYS_PTRACE": 19}
 _CARRIED_BY_SYS_ADMIN = frozenset({"CAP_BPF", "CAP_PERFMON"})
+
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_VERSION_3 = 0x20080522
+"""Of capset(2): two words of 32 bits for each of the three sets."""
 
 
 def require_privileges(status: Path = Path("/proc/self/status")) -> None:
@@ -30,3 +38,42 @@ def require_privileges(status: Path = Path("/proc/self/status")) -> None:
             f"the kernel refuses to load BPF programs for this process: it lacks {', '.join(missing)}",
             "run it as root (sudo resolvtrace daemon), or as the service that has these capabilities",
         )
+
+
+def drop_privileges(works: Callable[[], bool]) -> bool:
+    """Give up for good what only loading needed; keep what reading other processes' files takes.
+
+    ``works`` tells whether the maps can still be read: tried first in a child, since kernels before 5.19 ask for
+    CAP_BPF there (kernel/bpf/syscall.c, __sys_bpf). Where they cannot, nothing is given up, and False is returned.
+    Call it before any thread is started: capabilities belong to threads.
+    """
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            _drop()
+            status = 0 if works() else 1
+        finally:
+            os._exit(status)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
+        return False
+    _drop()
+    return True
+
+
+def _drop() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    # Else root would have all of them again after an exec (capabilities(7), "Capabilities and execution of programs
+    # by root"; security/commoncap.c).
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    sets = (ctypes.c_uint32 * 6)()
+    if libc.capget(header, sets):
+        raise OSError(ctypes.get_errno(), "capget")
+    kept = sum(1 << number for number in _KEPT.values())
+    sets[0] &= kept  # effective, permitted and inheritable, the first 32; and the same for the rest
+    sets[1] &= kept
+    sets[2] = sets[3] = sets[4] = sets[5] = 0
+    if libc.capset(header, sets):
+        raise OSError(ctypes.get_errno(), "capset")

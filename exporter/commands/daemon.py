@@ -21,6 +21,8 @@ import structlog
 from exporter import configuration, logs
 from exporter.configuration import KEYS, Configuration
 from exporter.escape import printable
+from exporter.flag import stale_processes
+from exporter.service import Service
 from exporter.webconfig import WebConfig
 from tracer.engine import Tracer
 from tracer.errors import ResolvtraceError, StoppedError
@@ -121,6 +123,7 @@ class _Daemon:
         self._latest: Snapshot
         self._stop = asyncio.Event()
         self._web: WebServer | None = None
+        self._service = Service()
 
     async def run(self, early: _EarlyStop) -> None:
         """Start, serve, tick until told to end, stop."""
@@ -139,8 +142,9 @@ class _Daemon:
             async with AsyncExitStack() as running:
                 loop.add_reader(records, self._tracer.consume)
                 running.callback(loop.remove_reader, records)
-                waiting = running.enter_context(ThreadPoolExecutor(1, "tick"))
-                await self._tick(loop, waiting)
+                self._tracer.turn()
+                self._tracer.wait_for_programs()
+                self._latest = self._tracer.tick()
                 web = await WebServer.start(
                     lambda: self._latest,
                     self._configured["web.listen_address"],
@@ -151,8 +155,13 @@ class _Daemon:
                 running.push_async_callback(web.close)
                 feed = await FeedServer.start(lambda: self._latest, self._configured["socket"])
                 running.push_async_callback(feed.close)
+                if not self._tracer.drop_privileges():
+                    _LOG.warning("privileges kept", why="this kernel wants CAP_BPF for reading maps")
+                self._service.ready()
+                self._report()
                 _LOG.info("ready", address="{}:{}".format(*web.address), socket=self._configured["socket"])
-                await self._follow(loop, waiting)
+                await self._follow(loop, running.enter_context(ThreadPoolExecutor(1, "tick")))
+                self._service.stopping()
         except (WebError, FeedError) as error:
             problem, _, remedy = str(error).partition(": ")
             raise ResolvtraceError(problem, remedy) from error
@@ -161,6 +170,7 @@ class _Daemon:
     async def _follow(self, loop: asyncio.AbstractEventLoop, waiting: ThreadPoolExecutor) -> None:
         next_tick = loop.time() + _TICK_SECONDS
         while not self._stop.is_set():
+            self._service.alive()
             self._tracer.look()
             if loop.time() >= next_tick:
                 next_tick = max(next_tick + _TICK_SECONDS, loop.time())
@@ -175,8 +185,21 @@ class _Daemon:
         self._tracer.turn()
         await loop.run_in_executor(waiting, self._tracer.wait_for_programs)
         self._latest = self._tracer.tick()
+        self._report()
+
+    def _report(self) -> None:
+        """Tell systemd how it fares: what `systemctl status` shows."""
+        stale, tracked = stale_processes(self._latest), len(self._latest.processes)
+        self._service.status(
+            f"{stale} stale, of {tracked} tracked" if stale else f"nothing is stale, {tracked} tracked"
+        )
 
     def _reload(self) -> None:
+        self._service.reloading()
+        self._read_again()
+        self._service.ready()
+
+    def _read_again(self) -> None:
         try:
             configured = self._read()
             web = configured.web

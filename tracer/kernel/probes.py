@@ -163,6 +163,10 @@ class Probes:
         value = self._maps["images"].get(image.to_bytes(8, "little")) if image else None
         return records.text(value) if value else None
 
+    def readable(self) -> bool:
+        """Whether the kernel lets this process read the maps that it holds."""
+        return self._maps["losses"].get(bytes(4)) is not None
+
     def losses(self) -> dict[str, int]:
         """Count what the programs could not record, by reason."""
         counts = {}
