@@ -17,6 +17,7 @@ COMMANDS = (
     ("check", "show who asks a nameserver that resolv.conf no longer lists"),
     ("explain", "show the evidence on one process, and what to do"),
     ("who", "show who uses a nameserver: may it be switched off?"),
+    ("doctor", "show what this machine offers and lacks, with remedies"),
     ("demo", "run the experiment, live, in private namespaces"),
 )
 """Name of each module of :mod:`exporter.commands`, and its line in ``--help``."""

@@ -87,7 +87,7 @@ def _understand(line: bytes, path: str) -> dict[str, object]:
     except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict) and "error" in answer:
-        raise NoDaemon(f"the daemon on {path} refused: {answer['error']}")
+        raise NoDaemon(f"the daemon on {path} refused: {answer['error']}: see journalctl -u resolvtrace")
     return answer if isinstance(answer, dict) else {}
 
 

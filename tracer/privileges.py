@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tracer.errors import ResolvtraceError
 
 _SYS_ADMIN = 21
-_NEEDED = {"CAP_BPF": 39, "CAP_PERFMON": 38, "CAP_NET_ADMIN": 12}
-_KEPT = {"CAP_DAC_READ_SEARCH": 2, "CAP_SYS_PTRACE": 19}
+_LOADING = ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
+_KEPT = ("CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE")
 _CARRIED_BY_SYS_ADMIN = frozenset({"CAP_BPF", "CAP_PERFMON"})
+_NUMBERS = {
+    "CAP_DAC_READ_SEARCH": 2,
+    "CAP_NET_ADMIN": 12,
+    "CAP_SYS_PTRACE": 19,
+    "CAP_SYS_ADMIN": _SYS_ADMIN,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+}
 
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 """Of capset(2): two words of 32 bits for each of the three sets."""
 
 
-def require_privileges(status: Path = Path("/proc/self/status")) -> None:
-    """Raise ResolvtraceError where a capability that loading needs is not effective."""
+def lacking(names: Iterable[str] = _LOADING, status: Path = Path("/proc/self/status")) -> list[str]:
+    """Give those of the capabilities that are not effective; by default of those that loading needs.
+
+    CAP_SYS_ADMIN carries some of the others. Raises OSError.
+    """
     for line in status.read_text().splitlines():
         if line.startswith("CapEff:"):
             effective = int(line.split()[1], 16)
             break
     else:
-        return
+        return []
     has_admin = bool(effective >> _SYS_ADMIN & 1)
-    missing = [
+    return [
         name
-        for name, number in _NEEDED.items()
-        if not effective >> number & 1 and not (has_admin and name in _CARRIED_BY_SYS_ADMIN)
+        for name in names
+        if not effective >> _NUMBERS[name] & 1 and not (has_admin and name in _CARRIED_BY_SYS_ADMIN)
     ]
+
+
+def require_privileges(status: Path = Path("/proc/self/status")) -> None:
+    """Raise ResolvtraceError where a capability that loading needs is not effective."""
+    missing = lacking(status=status)
     if missing:
         raise ResolvtraceError(
             f"the kernel refuses to load BPF programs for this process: it lacks {', '.join(missing)}",
@@ -71,7 +87,7 @@ def _drop() -> None:
     sets = (ctypes.c_uint32 * 6)()
     if libc.capget(header, sets):
         raise OSError(ctypes.get_errno(), "capget")
-    kept = sum(1 << number for number in _KEPT.values())
+    kept = sum(1 << _NUMBERS[name] for name in _KEPT)
     sets[0] &= kept  # effective, permitted and inheritable, the first 32; and the same for the rest
     sets[1] &= kept
     sets[2] = sets[3] = sets[4] = sets[5] = 0

@@ -126,17 +126,24 @@ def root_of(proc: str, pid: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def signature(root: int, path: str) -> Signature | None:
+def status_of(root: int, path: str) -> os.stat_result | None:
     """Look at a file without opening it; None where there is none (or a loop of links, or no way to it).
 
     Raises BlockingIOError where the kernel cannot tell, for all the renames that go on.
     """
     try:
         with _opened(root, path, os.O_PATH, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as descriptor:
-            status = os.fstat(descriptor)
+            return os.fstat(descriptor)
     except BlockingIOError:
         raise
     except OSError:
+        return None
+
+
+def signature(root: int, path: str) -> Signature | None:
+    """Tell what changes when the file does; None and BlockingIOError as in :func:`status_of`."""
+    status = status_of(root, path)
+    if status is None:
         return None
     return Signature(
         _identity(status), status.st_size, status.st_mtime_ns, status.st_ctime_ns, stat.S_ISREG(status.st_mode)

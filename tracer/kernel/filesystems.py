@@ -1,6 +1,6 @@
 """Finding cgroup2 and tracefs, and mounting what is missing where nobody else sees it.
 
-Only the loader's child calls this: its mount namespace is its own, and goes with it.
+Only the loader's child calls what mounts: its mount namespace is its own, and goes with it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from tracer.errors import ResolvtraceError
 
 _CLONE_NEWNS = 0x00020000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
-# The places where libbcc looks for the tracepoints' descriptions.
-_TRACEFS = (Path("/sys/kernel/debug/tracing"), Path("/sys/kernel/tracing"))
+# The places below /sys where libbcc looks for the tracepoints' descriptions.
+_TRACEFS = ("kernel/debug/tracing", "kernel/tracing")
 
 
 def _call(name: str, *arguments: object) -> None:
@@ -36,32 +36,55 @@ def _mount_privately(kind: str, target: Path) -> None:
         ) from error
 
 
+def tracefs_place(sys: Path = Path("/sys")) -> Path:
+    """Give the directory that tracefs is mounted on by custom; it need not be there."""
+    return sys / _TRACEFS[-1]
+
+
+def find_tracefs(sys: Path = Path("/sys")) -> Path | None:
+    """Find the tracepoints' descriptions; None where they are not mounted. Raises PermissionError, for all but root."""
+    for name in _TRACEFS:
+        place = sys / name
+        try:
+            (place / "events").stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return place
+    return None
+
+
 def require_tracefs() -> Path:
     """Find the tracepoints' descriptions, and mount them for this process alone where they are not mounted.
 
     Raises ResolvtraceError.
     """
-    for place in _TRACEFS:
-        if (place / "events").is_dir():
-            return place
-    place = _TRACEFS[-1]
+    if found := find_tracefs():
+        return found
+    place = tracefs_place()
     if not place.is_dir():
         raise ResolvtraceError("this kernel has no tracefs", "boot a kernel with CONFIG_FTRACE")
     _mount_privately("tracefs", place)
     return place
 
 
-def require_cgroup2(mountinfo: Path = Path("/proc/self/mountinfo")) -> Path:
-    """Find the root of the unified cgroup tree (cgroups(7)); mounts it for this process alone where it is not mounted.
-
-    Raises ResolvtraceError.
-    """
+def find_cgroup2(mountinfo: Path = Path("/proc/self/mountinfo")) -> Path | None:
+    """Find the root of the unified cgroup tree (cgroups(7)); None where it is not mounted. Raises OSError."""
     for line in mountinfo.read_text().splitlines():
         before, _, after = line.partition(" - ")
         if after.startswith("cgroup2 "):
             fields = before.split()
             if fields[3] == "/":  # its root, not a part of it bound somewhere
                 return Path(fields[4].encode().decode("unicode_escape"))
+    return None
+
+
+def require_cgroup2() -> Path:
+    """Find the root of the unified cgroup tree; mounts it for this process alone where it is not mounted.
+
+    Raises ResolvtraceError.
+    """
+    if found := find_cgroup2():
+        return found
     # On a hybrid host the directory itself holds the hierarchies of cgroup v1, which must not be covered.
     hybrid = Path("/sys/fs/cgroup/unified")
     place = hybrid if hybrid.is_dir() else hybrid.parent

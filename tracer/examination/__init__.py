@@ -1,0 +1,39 @@
+"""What this machine offers to tracing, and lacks: one module to each subject.
+
+Nothing here is tried that leaves a trace, and nothing fails for want of privileges: what cannot be looked at is a
+finding too. Each takes the roots that it reads below (/proc, /sys, /run, /) as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tracer.examination.bpf import bpf
+from tracer.examination.capabilities import capabilities
+from tracer.examination.filesystems import cgroup2, tracefs
+from tracer.examination.finding import Finding, Result
+from tracer.examination.kernel import jit, lockdown, locked_memory, namespaces, version
+from tracer.examination.libraries import bcc
+from tracer.examination.nscd import nscd
+from tracer.examination.resolvfile import resolv_conf
+
+__all__ = ["Finding", "Result", "examine"]
+
+_PROC, _SYS, _RUN = Path("/proc"), Path("/sys"), Path("/run")
+
+
+def examine(*, tracing: bool) -> Iterator[Finding]:
+    """Examine this machine. ``tracing``: a daemon runs on it with its probes attached, which proves what they need."""
+    yield version(_PROC)
+    yield from namespaces(_PROC)
+    yield from lockdown(_SYS)
+    yield from capabilities(_PROC, tracing=tracing)
+    yield from bpf(_PROC, tracing=tracing)
+    yield from jit(_PROC)
+    yield locked_memory(_PROC)
+    yield cgroup2(_PROC)
+    yield from tracefs(_PROC, _SYS, tracing=tracing)
+    yield bcc()
+    yield from resolv_conf("/")
+    yield nscd(_RUN)

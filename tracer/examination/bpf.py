@@ -1,0 +1,87 @@
+"""BPF: whether the kernel takes programs and a ring buffer, and whether the root cgroup is free."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tracer.examination.capabilities import way_to_privileges
+from tracer.examination.finding import Finding, fail, ok, warn
+from tracer.kernel import trial
+from tracer.kernel.filesystems import find_cgroup2
+from tracer.kernel.programs import CGROUP_PROGRAMS
+from tracer.privileges import lacking
+
+__all__ = ["bpf"]
+
+_TRACEPOINT = 5  # BPF_PROG_TYPE_TRACEPOINT, linux/bpf.h
+_FORBIDDEN = "kernel lockdown, a security module or a container's seccomp filter forbids it: look outside of that"
+
+
+def bpf(proc: Path, *, tracing: bool) -> Iterator[Finding]:
+    """Load programs that do nothing, of each kind that is needed; where that is not permitted, say so."""
+    missing = lacking(status=proc / "self/status")
+    if missing and tracing:
+        yield ok("bpf", "not tried here; the daemon that runs has loaded its probes")
+        return
+    if missing:
+        yield warn("bpf", f"cannot be tried without {', '.join(missing)}", way_to_privileges(proc))
+        return
+    problems = [problem for trying in (_programs, _tracepoint, _ring) if (problem := trying()) is not None]
+    yield from problems or [ok("bpf", "programs on cgroups and tracepoints, and the ring buffer: tried, and they work")]
+    if not problems and (root := find_cgroup2(proc / "self/mountinfo")):
+        yield _root_cgroup(root)
+
+
+def _problem(what: str, remedy: str, trying: Callable[[], None]) -> Finding | None:
+    try:
+        trying()
+    except OSError as error:
+        if error.errno is None:
+            return fail("bpf", f"libbpf cannot be loaded ({error})", "install it: apt install libbpf1")
+        if error.errno in {errno.EPERM, errno.EACCES}:
+            return fail("bpf", f"the kernel refuses {what}, though the capabilities are there", _FORBIDDEN)
+        return fail("bpf", f"this kernel has no {what} ({error.strerror})", remedy)
+    return None
+
+
+def _programs() -> Finding | None:
+    def trying() -> None:
+        for program in CGROUP_PROGRAMS:
+            trial.try_program(program.program_type, program.attach_type)
+
+    return _problem("BPF programs on cgroups", "boot a kernel with CONFIG_CGROUP_BPF and CONFIG_INET", trying)
+
+
+def _tracepoint() -> Finding | None:
+    return _problem(
+        "BPF programs on tracepoints",
+        "boot a kernel with CONFIG_BPF_EVENTS",
+        lambda: trial.try_program(_TRACEPOINT),
+    )
+
+
+def _ring() -> Finding | None:
+    return _problem("BPF ring buffer", "boot Linux 5.15 or later with CONFIG_BPF_SYSCALL", trial.try_ring)
+
+
+def _root_cgroup(root: Path) -> Finding:
+    """Tell whether somebody holds a hook of the root for himself (bpf(2), BPF_F_ALLOW_MULTI)."""
+    taken, others = [], 0
+    for program in CGROUP_PROGRAMS:
+        try:
+            attached = trial.attached_to(str(root), program.attach_type)
+        except OSError as error:
+            return warn("root cgroup", f"cannot be asked for its programs ({error.strerror})", "bpftool cgroup tree")
+        others += attached.programs
+        if attached.programs and not attached.flags & trial.ALLOW_MULTI:
+            taken.append(program.name)
+    if taken:
+        return fail(
+            "root cgroup",
+            f"another program holds {', '.join(taken)} of the root cgroup alone (without BPF_F_ALLOW_MULTI)",
+            f"see whose it is: bpftool cgroup show {root}",
+        )
+    beside = f"; {others} programs are there, which allow others beside them" if others else ""
+    return ok("root cgroup", f"free for the daemon's programs{beside}")

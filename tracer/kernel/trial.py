@@ -1,0 +1,77 @@
+"""Trying what the kernel takes, with programs that do nothing, attached to nothing, and gone at once.
+
+Every call raises OSError; EPERM where privileges lack, or lockdown, a security module or seccomp forbids it; EINVAL
+where the kernel knows no such thing. Sources: bpf(2), linux/bpf.h, libbpf's bpf.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import NamedTuple
+
+__all__ = ["ALLOW_MULTI", "Attached", "attached_to", "try_program", "try_ring"]
+
+ALLOW_MULTI = 2
+_RINGBUF = 27
+_RING_BYTES = 4096
+_MOST_ATTACHED = 64
+# r0 = 1; exit: "allow" for a program on a cgroup, nothing for one on a tracepoint.
+_ALLOW = bytes.fromhex("b7000000010000009500000000000000")
+_INSTRUCTIONS = 2
+
+
+class Attached(NamedTuple):
+    """What is attached to a cgroup at one hook, and with which flags (BPF_F_ALLOW_*)."""
+
+    programs: int
+    flags: int
+
+
+class _LoadOptions(ctypes.Structure):
+    """The head of struct bpf_prog_load_opts; libbpf goes by the size."""
+
+    _fields_ = (("bytes", ctypes.c_size_t), ("attempts", ctypes.c_int), ("attach_type", ctypes.c_int))
+
+
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL("libbpf.so.1")
+    library.libbpf_set_print(None)
+    library.bpf_prog_load.argtypes = [
+        *(ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p)
+    ]
+    return library
+
+
+def _close(result: int) -> None:
+    if result < 0:
+        raise OSError(-result, os.strerror(-result))
+    os.close(result)
+
+
+def try_program(program_type: int, attach_type: int = 0) -> None:
+    """Load a program of one kind: enum bpf_prog_type and bpf_attach_type."""
+    options = _LoadOptions(ctypes.sizeof(_LoadOptions), 1, attach_type)
+    _close(_library().bpf_prog_load(program_type, b"trial", b"GPL", _ALLOW, _INSTRUCTIONS, ctypes.byref(options)))
+
+
+def try_ring() -> None:
+    """Make a ring buffer."""
+    _close(_library().bpf_map_create(_RINGBUF, b"trial", 0, 0, _RING_BYTES, None))
+
+
+def attached_to(cgroup: str, attach_type: int) -> Attached:
+    """Ask what is attached to a cgroup at one hook. Needs CAP_NET_ADMIN and CAP_BPF (kernel/bpf/syscall.c)."""
+    flags = ctypes.c_uint32()
+    count = ctypes.c_uint32(_MOST_ATTACHED)
+    programs = (ctypes.c_uint32 * _MOST_ATTACHED)()
+    directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        result = _library().bpf_prog_query(
+            directory, attach_type, 0, ctypes.byref(flags), programs, ctypes.byref(count)
+        )
+    finally:
+        os.close(directory)
+    if result < 0:
+        raise OSError(-result, os.strerror(-result))
+    return Attached(count.value, flags.value)
