@@ -15,6 +15,7 @@ __all__ = ["as_json", "diagnosis"]
 
 _WIDEST_TEXT = 100
 _LEAST_TEXT = 24
+"""Where fewer columns are left for a text, it stands on lines of its own."""
 _GAP = "  "
 _REMEDY = "Do: "
 
@@ -31,18 +32,22 @@ def diagnosis(findings: Sequence[Finding], width: int | None = None) -> str:
 
 
 def _lines(finding: Finding, marks: int, names: int, width: int | None) -> Iterator[str]:
+    fits = None if width is None else min(width - 1, _WIDEST_TEXT)
     head = f"{finding.result:<{marks}}{_GAP}{finding.check:<{names}}{_GAP}"
-    yield from _wrapped(finding.text, head, width)
+    indent = " " * len(head)
+    if fits is not None and fits < len(head) + _LEAST_TEXT:
+        yield head.rstrip()
+        head = indent = _GAP
+    yield from _wrapped(finding.text, head, indent, fits)
     if finding.remedy is not None:
-        yield from _wrapped(finding.remedy, " " * len(head) + _REMEDY, width)
+        yield from _wrapped(finding.remedy, indent + _REMEDY, indent, fits)
 
 
-def _wrapped(text: str, head: str, width: int | None) -> list[str]:
+def _wrapped(text: str, head: str, indent: str, fits: int | None) -> list[str]:
     shown = printable(text)
-    if width is None:
+    if fits is None:
         return [head + shown]
-    fits = max(min(width - 1, _WIDEST_TEXT), len(head) + _LEAST_TEXT)
-    return wrap(shown, fits, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)
+    return wrap(shown, fits, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _sum(findings: Sequence[Finding]) -> str:

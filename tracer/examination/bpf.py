@@ -13,7 +13,7 @@ from tracer.kernel.filesystems import find_cgroup2
 from tracer.kernel.programs import CGROUP_PROGRAMS
 from tracer.privileges import lacking
 
-__all__ = ["bpf"]
+__all__ = ["bpf", "root_cgroup"]
 
 _TRACEPOINT = 5  # BPF_PROG_TYPE_TRACEPOINT, linux/bpf.h
 _FORBIDDEN = "kernel lockdown, a security module or a container's seccomp filter forbids it: look outside of that"
@@ -31,7 +31,7 @@ def bpf(proc: Path, *, tracing: bool) -> Iterator[Finding]:
     problems = [problem for trying in (_programs, _tracepoint, _ring) if (problem := trying()) is not None]
     yield from problems or [ok("bpf", "programs on cgroups and tracepoints, and the ring buffer: tried, and they work")]
     if not problems and (root := find_cgroup2(proc / "self/mountinfo")):
-        yield _root_cgroup(root)
+        yield root_cgroup(root)
 
 
 def _problem(what: str, remedy: str, trying: Callable[[], None]) -> Finding | None:
@@ -66,7 +66,7 @@ def _ring() -> Finding | None:
     return _problem("BPF ring buffer", "boot Linux 5.15 or later with CONFIG_BPF_SYSCALL", trial.try_ring)
 
 
-def _root_cgroup(root: Path) -> Finding:
+def root_cgroup(root: Path) -> Finding:
     """Tell whether somebody holds a hook of the root for himself (bpf(2), BPF_F_ALLOW_MULTI)."""
     taken, others = [], 0
     for program in CGROUP_PROGRAMS:
@@ -83,5 +83,5 @@ def _root_cgroup(root: Path) -> Finding:
             f"another program holds {', '.join(taken)} of the root cgroup alone (without BPF_F_ALLOW_MULTI)",
             f"see whose it is: bpftool cgroup show {root}",
         )
-    beside = f"; {others} programs are there, which allow others beside them" if others else ""
+    beside = f"; {others} there already, which allow others beside them" if others else ""
     return ok("root cgroup", f"free for the daemon's programs{beside}")

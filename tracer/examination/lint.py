@@ -90,8 +90,9 @@ def _without_value(lines: Sequence[Line]) -> Iterator[Finding]:
 
 
 def _nameservers(lines: Sequence[Line]) -> Iterator[Finding]:
-    given = [(line, line.words[1]) for line in lines if line.is_for(b"nameserver") and len(line.words) > 1]
-    wrong = [(line, word) for line, word in given if _address(word) is None]
+    given = [(line, _first_word(line)) for line in lines if line.is_for(b"nameserver") and len(line.words) > 1]
+    # With a carriage return it is no address either, which is said elsewhere.
+    wrong = [(line, word) for line, word in given if _address(word.rstrip(b"\r")) is None]
     if wrong:
         words = ", ".join(shown(word) for _, word in wrong[:LINES_SHOWN])
         yield warn(
@@ -99,18 +100,20 @@ def _nameservers(lines: Sequence[Line]) -> Iterator[Finding]:
             f"{at([line for line, _ in wrong])}: ignored by glibc, since no address is {words}",
             "write the address alone, without port, brackets or a comment that sticks to it",
         )
-    # A line with a carriage return is ignored as a whole, which is said elsewhere.
-    valid = [
-        (line, address) for line, word in given if b"\r" not in line.text and (address := _address(word)) is not None
-    ]
-    beyond = [address for _, address in valid[_NAMESERVERS_MAX:]]
+    valid = [address for _, word in given if (address := _address(word)) is not None]
+    beyond = valid[_NAMESERVERS_MAX:]
     if beyond:
         names = ", ".join(beyond[:LINES_SHOWN]) + (", …" if len(beyond) > LINES_SHOWN else "")
         yield warn(CHECK, f"{names}: behind the third nameserver, and so never asked by glibc", "keep three")
-    twice = [address for address, count in Counter(address for _, address in valid).items() if count > 1]
+    twice = [address for address, count in Counter(valid).items() if count > 1]
     if twice:
         names = ", ".join(twice[:LINES_SHOWN])
         yield warn(CHECK, f"{names}: listed more than once, and counts as often towards three", "list it once")
+
+
+def _first_word(line: Line) -> bytes:
+    """Give what glibc takes for the address: up to the next blank, whatever else is in it."""
+    return line.text.removeprefix(b"nameserver").lstrip(b" \t").replace(b"\t", b" ").partition(b" ")[0]
 
 
 def _address(word: bytes) -> str | None:
