@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import grp
 import json
 import os
 import re
@@ -105,8 +106,10 @@ def test_nobody_beside_a_daemon_that_traces(tmp_path: Path) -> None:
     with daemon(tmp_path) as running:
         for directory in (tmp_path, *tmp_path.parents[:2]):
             directory.chmod(directory.stat().st_mode | 0o055)
-        Path(running.socket).chmod(0o660)
-        os.chown(running.socket, -1, 65534)
+        refused = doctor(running.socket, before=AS_NOBODY)
+        assert results(refused)["daemon"] == {"warn"}
+        assert "not permitted to use the socket" in refused.stdout
+        os.chown(running.socket, -1, grp.getgrnam("nogroup").gr_gid)
         found = results(doctor(running.socket, before=AS_NOBODY))
     assert (found["privileges"], found["bpf"], found["tracefs"], found["probes"]) == ({"ok"}, {"ok"}, {"ok"}, {"ok"})
 

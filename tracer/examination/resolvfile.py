@@ -22,6 +22,7 @@ _MAKERS = {
     "/run/resolvconf/": "start resolvconf, which makes it: systemctl start resolvconf",
 }
 _WRITE = "write one: echo 'nameserver ADDRESS' >/etc/resolv.conf"
+_WITHOUT_OPENAT2 = "boot Linux 5.15 or later; or look outside of what forbids it, such as a container's seccomp filter"
 _LOCAL = "every resolver asks 127.0.0.1"
 
 
@@ -43,7 +44,9 @@ def _findings(root: int) -> Iterator[Finding]:
     except BlockingIOError as error:
         yield warn(CHECK, f"cannot be looked at ({error.strerror})", "try again")
         return
-    if status is None:
+    if status is None and rootfs.status_of(root, ".") is None:
+        yield warn(CHECK, "cannot be looked at: the kernel refuses openat2(2)", _WITHOUT_OPENAT2)
+    elif status is None:
         yield _absent(root)
     elif not stat.S_ISREG(status.st_mode):
         yield fail(CHECK, f"{_PATH} is no regular file, and cannot be read as one", f"remove it, and {_WRITE}")

@@ -63,11 +63,6 @@ def test_the_kernel_s_version(proc: Path, release: str, result: str) -> None:
     assert version(proc).result == result
 
 
-def test_this_process_is_on_the_machine_itself() -> None:
-    """The tests run where the daemon would."""
-    assert results(namespaces(Path("/proc"))) == ["ok"]
-
-
 def test_a_container_is_told_with_the_flag_that_helps(proc: Path) -> None:
     """The pid namespace is not the first where its inode is another."""
     write(proc / "self/ns/pid", "")
@@ -256,3 +251,11 @@ def test_a_huge_file(file: Path) -> None:
     write(file, "nameserver 192.0.2.1\n").chmod(0o644)
     os.truncate(file, 8 << 30)
     assert [result for result, _ in examined(file)] == ["warn", "ok"]
+
+
+def test_a_kernel_that_cannot_look(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is there is not said to be missing."""
+    write(file, "nameserver 192.0.2.1\n")
+    monkeypatch.setattr("tracer.rootfs._SYS_OPENAT2", 10_000)
+    ((result, text),) = examined(file)
+    assert (result, "openat2" in text) == ("warn", True)

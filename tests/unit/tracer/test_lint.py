@@ -95,6 +95,7 @@ def test_what_is_wrong_is_told(data: bytes, result: str, text: str) -> None:
     [
         (b"nameserver 192.0.2.1 \r\n", ["line 1: carriage return"]),  # glibc takes the address all the same
         (A + A.replace(b"1\n", b"1\r\n"), ["line 2: carriage return"]),  # and here not: it is not listed twice
+        (A + b"search" + b" a" * 9 + b"\nsearch b\n", ["line 2: without effect"]),
         (b"domain a\nsearch b" + b"\nnameserver 192.0.2.1", ["line 1: without effect"]),
     ],
 )
