@@ -28,7 +28,8 @@ def bpf(proc: Path, *, tracing: bool) -> Iterator[Finding]:
     if missing:
         yield warn("bpf", f"cannot be tried without {', '.join(missing)}", way_to_privileges(proc))
         return
-    problems = [problem for trying in (_programs, _tracepoint, _ring) if (problem := trying()) is not None]
+    found = [problem for trying in (_programs, _tracepoint, _ring) if (problem := trying()) is not None]
+    problems = list(dict.fromkeys(found))  # what forbids one forbids all, and is told once
     yield from problems or [ok("bpf", "programs on cgroups and tracepoints, and the ring buffer: tried, and they work")]
     if not problems and (root := find_cgroup2(proc / "self/mountinfo")):
         yield root_cgroup(root)
@@ -41,7 +42,7 @@ def _problem(what: str, remedy: str, trying: Callable[[], None]) -> Finding | No
         if error.errno is None:
             return fail("bpf", f"libbpf cannot be loaded ({error})", "install it: apt install libbpf1")
         if error.errno in {errno.EPERM, errno.EACCES}:
-            return fail("bpf", f"the kernel refuses {what}, though the capabilities are there", _FORBIDDEN)
+            return fail("bpf", "the kernel refuses BPF, though the capabilities are there", _FORBIDDEN)
         return fail("bpf", f"this kernel has no {what} ({error.strerror})", remedy)
     return None
 

@@ -37,7 +37,7 @@ def _listed(data: bytes) -> list[Finding]:
         return [ok(CHECK, f"lists {', '.join(conf.nameservers)}")]
     if others:
         text = f"glibc takes no nameserver from it, and asks 127.0.0.1; others ask {', '.join(others[:LINES_SHOWN])}"
-        return [fail(CHECK, text, "mend the lines; lines are plain: nameserver ADDRESS")]
+        return [fail(CHECK, text, "mend the lines named above, or write others: nameserver ADDRESS")]
     text = "it names no nameserver, so that 127.0.0.1 is asked"
     return [warn(CHECK, text, "name it, where that is meant: nameserver 127.0.0.1")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -12,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from tracer.examination import Finding
+from tracer.examination.bpf import bpf
 from tracer.examination.capabilities import capabilities
 from tracer.examination.filesystems import cgroup2, tracefs
 from tracer.examination.kernel import jit, lockdown, locked_memory, namespaces, version
 from tracer.examination.libraries import bcc
 from tracer.examination.nscd import nscd
 from tracer.examination.resolvfile import resolv_conf
+from tracer.kernel import trial
 from tracer.kernel.programs import TRACEPOINTS
 
 ALL = 0x1FFFFFFFFFF
@@ -118,6 +121,38 @@ def test_capabilities(proc: Path, effective: int, uid: int, tracing: bool, resul
     (finding,) = capabilities(privileged(proc, effective, uid), tracing=tracing)
     assert (finding.result, named in finding.text) == (result, True), finding
     assert "sudo" in (finding.remedy or "sudo") or uid == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "texts"),
+    [
+        (PermissionError(errno.EPERM, "Operation not permitted"), ["the kernel refuses BPF"]),
+        (OSError("libbpf.so.1: cannot open shared object file"), ["libbpf cannot be loaded"]),
+        (
+            OSError(errno.EINVAL, "Invalid argument"),
+            ["no BPF programs on cgroups", "no BPF programs on tracepoints", "no BPF ring buffer"],
+        ),
+    ],
+    ids=["refused", "no library", "not in this kernel"],
+)
+def test_bpf_that_does_not_work(proc: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, texts: list[str]) -> None:
+    """Each cause has its own words, and is told once."""
+
+    def no(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(trial, "try_program", no)
+    monkeypatch.setattr(trial, "try_ring", no)
+    findings = list(bpf(proc, tracing=False))
+    assert [finding.result for finding in findings] == ["fail"] * len(texts)
+    assert [text in finding.text for text, finding in zip(texts, findings, strict=True)] == [True] * len(texts)
+
+
+def test_bpf_without_privileges(proc: Path) -> None:
+    """It cannot be tried; a daemon that traces has tried it."""
+    privileged(proc, 0, 65534)
+    assert results(bpf(proc, tracing=False)) == ["warn"]
+    assert results(bpf(proc, tracing=True)) == ["ok"]
 
 
 @pytest.mark.parametrize(
