@@ -4,7 +4,7 @@ _resolvtrace() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" word words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $word in
-        daemon|top|check|explain|who|demo) command=$word && break ;;
+        daemon|top|check|explain|who|doctor|demo) command=$word && break ;;
         esac
     done
     case "$command $prev" in
@@ -25,14 +25,16 @@ _resolvtrace() {
         "explain --socket") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         "who --since") return ;;
         "who --socket") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        "doctor --socket") compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     esac
     case $command in
-        "") words="daemon top check explain who demo --help --version" ;;
+        "") words="daemon top check explain who doctor demo --help --version" ;;
         daemon) words="-h --help --config --socket --state-dir --strict --web.listen-address --web.telemetry-path --web.config.file --log.level --log.format --check-config" ;;
         top) words="-h --help -b --batch -n --samples -d --delay --stale --group --filter --ascii --socket" ;;
         check) words="-h --help --json --openmetrics --nagios --services --print --all --socket" ;;
         explain) words="-h --help --json --socket" ;;
         who) words="-h --help --since --json --socket" ;;
+        doctor) words="-h --help --json --socket" ;;
         demo) words="-h --help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
