@@ -20,7 +20,7 @@ from tracer.kernel.programs import REQUIRED, Capacities
 from tracer.ledger import Ledger
 from tracer.lineage import Former, Lineage
 from tracer.machine import Machine, cgroup_root
-from tracer.privileges import drop_privileges, require_privileges
+from tracer.privileges import drop_privileges, require_first_pid_namespace, require_privileges
 from tracer.process import Process
 from tracer.procfs import Procfs
 from tracer.rules import Policy
@@ -57,6 +57,7 @@ class Tracer:
         ``stopped`` is asked while it waits for that child, and ends the waiting with StoppedError.
         """
         require_privileges()
+        require_first_pid_namespace()
         self._settings = settings
         self._clock = clock or Clock()
         self._procfs = Procfs()

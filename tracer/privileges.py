@@ -22,6 +22,8 @@ _NUMBERS = {
     "CAP_BPF": 39,
 }
 
+FIRST_PID_NAMESPACE = 0xEFFFFFFC
+"""Inode of the pid namespace that the machine booted with: linux/proc_ns.h, PROC_PID_INIT_INO."""
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 """Of capset(2): two words of 32 bits for each of the three sets."""
@@ -53,6 +55,15 @@ def require_privileges(status: Path = Path("/proc/self/status")) -> None:
         raise ResolvtraceError(
             f"the kernel refuses to load BPF programs for this process: it lacks {', '.join(missing)}",
             "run it as root (sudo resolvtrace daemon), or as the service that has these capabilities",
+        )
+
+
+def require_first_pid_namespace(proc: Path = Path("/proc")) -> None:
+    """Raise ResolvtraceError elsewhere: the kernel names processes by numbers that are others' there."""
+    if (proc / "self/ns/pid").stat().st_ino != FIRST_PID_NAMESPACE:
+        raise ResolvtraceError(
+            "this is not the machine's first pid namespace, and the kernel names processes by their numbers there",
+            "run it on the host itself, or start the container with --pid=host (hostPID)",
         )
 
 

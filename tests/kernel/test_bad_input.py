@@ -294,6 +294,13 @@ def test_bpf_refused_is_told(tmp_path: Path, lacking: str) -> None:
     assert f"CAP_{lacking.upper()}" in line
 
 
+def test_another_pid_namespace_is_told(tmp_path: Path) -> None:
+    """There the kernel's numbers would name other processes, or none."""
+    line = refusal(tmp_path, before=["unshare", "--pid", "--fork", "--mount-proc"])
+    assert "not the machine's first pid namespace" in line
+    assert "--pid=host" in line
+
+
 @pytest.mark.parametrize(
     ("kind", "script"),
     [("cgroup2", WITH_TRACEFS + WITHOUT_CGROUP2), ("tracefs", WITHOUT_MOUNTS)],

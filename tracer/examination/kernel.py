@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tracer.examination.finding import Finding, fail, ok, warn
+from tracer.privileges import FIRST_PID_NAMESPACE
 
 __all__ = ["jit", "lockdown", "locked_memory", "namespaces", "version"]
 
@@ -14,7 +15,7 @@ _LEAST = (5, 15)
 _MEMORY_BY_CGROUP = (5, 11)
 """From here on BPF's memory is charged to the cgroup, and RLIMIT_MEMLOCK has no say (kernel/bpf/syscall.c)."""
 _VERSION = re.compile(r"(\d+)\.(\d+)")
-_FIRST_NAMESPACES = {"pid": 0xEFFFFFFC, "cgroup": 0xEFFFFFFB, "user": 0xEFFFFFFD}
+_FIRST_NAMESPACES = {"pid": FIRST_PID_NAMESPACE, "cgroup": 0xEFFFFFFB, "user": 0xEFFFFFFD}
 """Inodes of the namespaces that the machine booted with: linux/proc_ns.h, PROC_*_INIT_INO."""
 _WHY = {
     "pid": "the processes that the kernel names are numbered otherwise here",
