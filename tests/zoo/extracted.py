@@ -13,6 +13,8 @@ from pathlib import Path
 
 from building import BUILT
 
+from exporter.lab import World
+
 _UNPACKED = BUILT / "zoo"
 
 
@@ -32,6 +34,14 @@ def unpack(package: str) -> Path:
             # Renamed into place, so that nobody ever starts half a package.
             shutil.move(tree, place)
     return place
+
+
+def add_user(world: World, name: str, number: int, *groups: str) -> None:
+    """Let a world have the user that a package's installation would make, a group of that name, and other groups."""
+    with world.path("/etc/passwd").open("a") as passwd, world.path("/etc/group").open("a") as group:
+        passwd.write(f"{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n")
+        for offset, own in enumerate((name, *groups)):
+            group.write(f"{own}:x:{number + offset}:\n")
 
 
 def _download(package: str, directory: str) -> None:

@@ -11,7 +11,7 @@ from tracing import SHORT
 from exporter.lab import OLD, Program, World
 from zoo.case import Case, Expected, Site, Start
 from zoo.driving import drive
-from zoo.extracted import unpack
+from zoo.extracted import add_user, unpack
 from zoo.glibc import FOLLOWS, getaddrinfo
 
 LOCAL = "127.0.0.1"
@@ -48,6 +48,7 @@ forward-zone:
 """
 RESOLVED = f"[Resolve]\nDNS={OLD}\nLLMNR=no\nMulticastDNS=no\nDNSSEC=no\nCache=no\n"
 UPSTREAMS = "/etc/dnsmasq-upstreams"
+UID = 64910
 
 
 def dnsmasq(*options: str) -> Start:
@@ -75,6 +76,7 @@ def resolved(configuration: str) -> Start:
 
     def start(world: World, name: str) -> Program:
         world.path("/etc/systemd/resolved.conf").write_text(configuration)
+        add_user(world, "systemd-resolve", UID)
         world.run(["install", "-d", "-o", "systemd-resolve", "-g", "systemd-resolve", "/run/systemd/resolve"])
         libraries = unpack("libsystemd-shared") / "usr/lib/x86_64-linux-gnu/systemd"
         program = world.start(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from exporter.lab import Program, World
 from zoo.case import Start
 from zoo.driving import drive
-from zoo.extracted import unpack
+from zoo.extracted import add_user, unpack
 
 QUEUE = "/run/postfix-queue"
 DATA = "/run/postfix-data"
-UID, DROP_GID = 64900, 64901
+UID = 64900
 QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
 MAIN = """
 compatibility_level = 3.6
@@ -72,9 +72,7 @@ def postfix(*, chroot: bool) -> Start:
 
 def _set_up(world: World) -> None:
     """Make what the package's installation would: its user and groups, its queue."""
-    with world.path("/etc/passwd").open("a") as passwd, world.path("/etc/group").open("a") as group:
-        passwd.write(f"postfix:x:{UID}:{UID}::{QUEUE}:/usr/sbin/nologin\n")
-        group.write(f"postfix:x:{UID}:\npostdrop:x:{DROP_GID}:\n")
+    add_user(world, "postfix", UID, "postdrop")
     world.run(["install", "-d", "/etc/postfix", QUEUE, f"{QUEUE}/pid", f"{QUEUE}/etc"])
     world.run(["install", "-d", "-o", "postfix", DATA, *(f"{QUEUE}/{queue}" for queue in QUEUES)])
     world.run(["install", "-d", "-o", "postfix", "-g", "postdrop", "-m", "730", f"{QUEUE}/maildrop"])
