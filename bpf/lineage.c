@@ -25,7 +25,7 @@ TRACEPOINT_PROBE(task, task_newtask)
     child.flags &= ~(ACTED | FORKED);
     child.refused = 0;
     if (args->clone_flags & CLONE_NEWNS)
-        child.root = fresh_id();
+        child.root = fresh_id() | (parent->root & CHROOTED);
     if (processes.update(&tgid, &child))
         lose(PROCESSES_FULL);
     changed(tgid); /* the pid may have been another's */
@@ -82,19 +82,19 @@ TRACEPOINT_PROBE(sched, sched_process_exit)
 }
 
 /* A new root directory or mount namespace: what /etc/resolv.conf means to the process may have changed. */
-static __always_inline int new_root(long result)
+static __always_inline int new_root(long result, u64 chrooted)
 {
     if (result)
         return 0;
     struct process *process = current_process();
     if (process) {
-        process->root = fresh_id();
+        process->root = fresh_id() | (process->root & CHROOTED) | chrooted;
         changed(current_tgid());
     }
     return 0;
 }
 
-TRACEPOINT_PROBE(syscalls, sys_exit_chroot) { return new_root(args->ret); }
-TRACEPOINT_PROBE(syscalls, sys_exit_pivot_root) { return new_root(args->ret); }
-TRACEPOINT_PROBE(syscalls, sys_exit_setns) { return new_root(args->ret); }
-TRACEPOINT_PROBE(syscalls, sys_exit_unshare) { return new_root(args->ret); }
+TRACEPOINT_PROBE(syscalls, sys_exit_chroot) { return new_root(args->ret, CHROOTED); }
+TRACEPOINT_PROBE(syscalls, sys_exit_pivot_root) { return new_root(args->ret, 0); }
+TRACEPOINT_PROBE(syscalls, sys_exit_setns) { return new_root(args->ret, 0); }
+TRACEPOINT_PROBE(syscalls, sys_exit_unshare) { return new_root(args->ret, 0); }

@@ -23,6 +23,9 @@ enum flag {
     REFUSED = 1 << 8,        /* << service: nobody was at the lookup socket */
 };
 
+/* In the number of a root directory: it was set by chroot, so it need not be the mount namespace's own. */
+#define CHROOTED (1ULL << 63)
+
 enum record_kind { READ = 1, TRIED = 2, EXECED = 3, ENDED = 4 };
 
 enum loss {

@@ -14,7 +14,7 @@ from tracer.clock import Clock
 from tracer.forwarders import Forwarders
 from tracer.generations import SECOND
 from tracer.kernel.probes import Probes
-from tracer.kernel.records import Subject, text
+from tracer.kernel.records import CHROOTED, Subject, text
 from tracer.lineage import Lineage
 from tracer.nscd import maps_hosts_table
 from tracer.process import Process
@@ -78,7 +78,10 @@ class Machine:
         if seen and now - seen.at < SECOND:
             return seen.view
         view = (
-            self._see(pid, root) or self._views.of_root(root) or self._see(parent, root) or self._see_through_any(root)
+            self._see(pid, root)
+            or self._views.of_root(root)
+            or self._see(parent, root)
+            or self._see_through_others(pid, root)
         )
         self._seen[pid, root] = _Seen(view, now)
         self._seen.move_to_end((pid, root))
@@ -86,18 +89,25 @@ class Machine:
             self._seen.popitem(last=False)
         return view
 
-    def _see_through_any(self, root: int) -> View | None:
-        """Look for any living process with that root: a daemon's first process is gone, its child has it too.
+    def _see_through_others(self, pid: int, root: int) -> View | None:
+        """Look through any living process with that root: a daemon's first process is gone, its child has it too.
 
-        Walks the whole lineage, so not more than a few times a second.
+        Or through one that has the whole of the mount namespace for its root, where this one had it and has called
+        chroot since. Walks all processes, so not more than a few times a second.
         """
         now = self._clock.boot()
         if now - self._walked < SECOND // 5:
             return None
         self._walked = now
-        for pid, entry in self._probes.all_processes():
-            if entry.root == root and (view := self._views.see(pid)) is not None:
+        for other, entry in self._probes.all_processes():
+            if entry.root == root and (view := self._views.see(other)) is not None:
                 return view
+        if root & CHROOTED or not (self._lineage.root_number(pid) or 0) & CHROOTED:
+            return None
+        namespace = self._procfs.namespace(pid, "mnt")
+        for other in self._procfs.pids() if namespace else ():
+            if self._procfs.namespace(other, "mnt") == namespace and not self._procfs.root_name(other):
+                return self._views.see(other)
         return None
 
     def _see(self, pid: int, root: int) -> View | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,3 +262,32 @@ def test_a_view_outlives_the_last_process_that_was_seen_in_it(lab: Experiment, r
     assert view_of(running, second) == name
     assert [one["nameservers"] for one in view(running, name)["history"]] == [[OLD], [NEW]]
     assert (running.row(second.pid) or {})["last_read"]["generation"] == 2
+
+
+READS_AND_CALLS_CHROOT = f"""
+import os, socket, time
+open("/etc/resolv.conf").read()
+os.makedirs("/run/jail")
+os.chroot("/run/jail")
+print("inside", flush=True)
+nameserver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+nameserver.connect(("{OLD}", 53))
+while True:
+    nameserver.send(bytes(32))
+    time.sleep(0.2)
+"""
+
+
+def test_who_called_chroot_before_anybody_looked_is_judged_by_what_it_read(tmp_path: Path) -> None:
+    """HAProxy does, within a millisecond; the daemon may not have run by then."""
+    with world() as lab, daemon(tmp_path) as running:
+        other = start(lab, no_reload=False)
+        view = running.wait_for_state(other.pid, "current", 10)["view"]
+        running.process.send_signal(signal.SIGSTOP)
+        try:
+            program = lab.world.start([sys.executable, "-I", "-c", READS_AND_CALLS_CHROOT])
+            program.wait_for_line("inside")
+        finally:
+            running.process.send_signal(signal.SIGCONT)
+        row = running.wait_for_state(program.pid, "current", 10)
+        assert (row["view"], row["last_read"]["generation"]) == (view, 1)

@@ -33,6 +33,10 @@ class Flag(IntFlag):
     REFUSED = 1 << 8
 
 
+CHROOTED = 1 << 63
+"""In the number of a root directory: it was set by chroot, so it need not be the mount namespace's own."""
+
+
 class RecordKind(IntEnum):
     """What a ring buffer record tells of."""
 
