@@ -42,20 +42,38 @@ static __always_inline u32 service_at(const char *path)
     return 0;
 }
 
+/* Of a socket address (unix(7)) as much as tells; the family lies in front of an aligned path. */
+struct unix_address {
+    u8 before[6];
+    u16 family;
+    char path[SOCKET_PATH_BYTES];
+} __attribute__((aligned(8)));
+
+#define ADDRESS_BYTES (sizeof(u16) + SOCKET_PATH_BYTES)
+#define SHORTEST_ADDRESS (sizeof(u16) + sizeof("/run/nscd/socket") - 1)
+#define IPV6_ADDRESS 28
+
 TRACEPOINT_PROBE(syscalls, sys_enter_connect)
 {
-    u16 family = 0;
-    if (bpf_probe_read_user(&family, sizeof(family), args->uservaddr) || family != AF_UNIX)
+    /* The length tells most of the others, and costs nothing to look at. */
+    u32 length = args->addrlen;
+    if (length < SHORTEST_ADDRESS || length == IPV6_ADDRESS)
         return 0;
-    char path[SOCKET_PATH_BYTES] __attribute__((aligned(8))) = {};
-    if (bpf_probe_read_user_str(&path, sizeof(path), (const char *)args->uservaddr + sizeof(family)) < 0) {
+    struct unix_address address = {};
+    if (length > ADDRESS_BYTES)
+        length = ADDRESS_BYTES;
+    if (bpf_probe_read_user(&address.family, length, args->uservaddr)) {
         lose(USER_MEMORY);
         return 0;
     }
+    if (address.family != AF_UNIX)
+        return 0;
+    const char *path = address.path;
     u32 service = service_at(path);
     if (service) {
         u64 task = bpf_get_current_pid_tgid();
         connecting.update(&task, &service);
+        call_begins(CONNECTING, task);
     }
     return 0;
 }
@@ -63,11 +81,14 @@ TRACEPOINT_PROBE(syscalls, sys_enter_connect)
 TRACEPOINT_PROBE(syscalls, sys_exit_connect)
 {
     u64 task = bpf_get_current_pid_tgid();
+    if (!call_may_be_under_way(CONNECTING, task))
+        return 0;
     u32 *service = connecting.lookup(&task);
     if (!service)
         return 0;
     u32 tried = *service;
     connecting.delete(&task);
+    call_ends(CONNECTING, task);
     struct process *process = current_process();
     if (!process)
         return 0;

@@ -9,13 +9,18 @@
 #define DOT_PORT 853
 #define SECOND 1000000000ULL
 #define CHANGES 4096
+#define CALLS 256
+#define SLOTS (1 << SLOT_BITS)
 
-BPF_TABLE("array", u32, u64, control, 1);            /* [0]: the tick's number; its last bit picks asked0 or asked1 */
+BPF_TABLE("array", u32, u64, control, CONTROLS);
 BPF_TABLE("array", u32, u64, losses, LOSSES);
 BPF_F_TABLE("hash", u32, struct process, processes, MAX_PROCESSES, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("array", u32, struct slot, slots, 2 * SLOTS, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, u32, taken, 2 * SLOTS, BPF_F_MMAPABLE);
 BPF_F_TABLE("hash", struct query_key, struct queries, asked0, MAX_QUERIES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", struct query_key, struct queries, asked1, MAX_QUERIES, BPF_F_NO_PREALLOC);
 BPF_TABLE("array", u32, u32, changes, CHANGES);       /* by tgid & (CHANGES - 1): counts changes of its entry below */
+BPF_TABLE("array", u32, u64, calls, 2 * CALLS);        /* how many threads are inside a call that matters, by kind and tid */
 BPF_TABLE("lru_hash", u64, struct connector, connectors, MAX_CONNECTIONS);
 BPF_TABLE("lru_hash", u64, struct image, images, MAX_IMAGES);
 BPF_RINGBUF_OUTPUT(records, RING_PAGES);
@@ -119,4 +124,35 @@ static __always_inline struct record *begin_record(u32 kind, struct process *pro
     record->kind = kind;
     record->tid = task;
     return record;
+}
+
+/* Whether the end of a call is of interest is asked at each such call of each thread: so first without a search. A
+ * thread that is killed inside leaves its place counted, and some threads search then for nothing.
+ */
+enum call { OPENING, CONNECTING };
+
+static __always_inline u64 *calls_of(enum call call, u64 task)
+{
+    u32 index = call * CALLS + (task & (CALLS - 1));
+    return calls.lookup(&index);
+}
+
+static __always_inline void call_begins(enum call call, u64 task)
+{
+    u64 *number = calls_of(call, task);
+    if (number)
+        __sync_fetch_and_add(number, 1);
+}
+
+static __always_inline bool call_may_be_under_way(enum call call, u64 task)
+{
+    u64 *number = calls_of(call, task);
+    return number && *number;
+}
+
+static __always_inline void call_ends(enum call call, u64 task)
+{
+    u64 *number = calls_of(call, task);
+    if (number)
+        __sync_fetch_and_add(number, -1);
 }

@@ -4,6 +4,7 @@
 #define O_WRONLY 1
 #define O_PATH 010000000
 #define NAME_BYTES 12 /* "resolv.conf" and its NUL */
+#define HEAD_BYTES 16
 #define WHOLE_BYTES 17 /* "/etc/resolv.conf" and its NUL */
 
 struct opening {
@@ -19,26 +20,33 @@ static __always_inline bool is_resolv_conf(const char *name)
            name[5] == 'v' && name[6] == '.' && name[7] == 'c' && name[8] == 'o' && name[9] == 'n';
 }
 
-/* `path` holds NAME_BYTES more than PATH_BYTES: the mask that the verifier wants lets the name begin anywhere. */
-static __always_inline bool ends_in_resolv_conf(const char *path, u32 length)
+/* As it was read: `path` begins behind HEAD_BYTES, so that the name of a path too short for it lies there. */
+struct opened {
+    char head[HEAD_BYTES];
+    struct opening opening;
+} __attribute__((aligned(8))); /* or the head is cleared byte by byte */
+
+/* `length` counts the NUL. */
+static __always_inline bool ends_in_resolv_conf(const struct opened *opened, u64 length)
 {
-    u32 start = length - NAME_BYTES;
-    if (start > PATH_BYTES - NAME_BYTES)
+    asm volatile("" : "+r"(length)); /* or the compiler tests one copy and uses another, which confuses the verifier */
+    if (length > PATH_BYTES)
         return false;
-    asm volatile("" : "+r"(start)); /* or the compiler drops the mask as needless */
-    start &= PATH_BYTES - 1;
-    return is_resolv_conf(path + start);
+    return is_resolv_conf((const char *)opened + HEAD_BYTES - NAME_BYTES + length);
 }
+
 static __always_inline int open_begins(const char *filename, u64 flags)
 {
-    char path[PATH_BYTES + NAME_BYTES] = {};
-    int length = bpf_probe_read_user_str(&path, PATH_BYTES, filename);
-    if (length < 0 || !ends_in_resolv_conf(path, length))
-        return 0;
     if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH))
         return 0;
+    struct opened opened;
+    __builtin_memset(opened.head, 0, sizeof(opened.head));
+    int length = bpf_probe_read_user_str(opened.opening.path, PATH_BYTES, filename);
+    if (length < 0 || !ends_in_resolv_conf(&opened, length))
+        return 0;
     u64 task = bpf_get_current_pid_tgid();
-    openings.update(&task, (struct opening *)path);
+    openings.update(&task, &opened.opening);
+    call_begins(OPENING, task);
     return 0;
 }
 
@@ -54,6 +62,8 @@ static __always_inline bool counts_as_read(long result)
 static __always_inline int open_ends(long result)
 {
     u64 task = bpf_get_current_pid_tgid();
+    if (!call_may_be_under_way(OPENING, task))
+        return 0;
     struct opening *opening = openings.lookup(&task);
     if (!opening)
         return 0;
@@ -71,6 +81,7 @@ static __always_inline int open_ends(long result)
         }
     }
     openings.delete(&task);
+    call_ends(OPENING, task);
     return 0;
 }
 

@@ -39,26 +39,90 @@ static __always_inline bool same_address(struct query_key *a, struct query_key *
     return left[0] == right[0] && left[1] == right[1];
 }
 
+static __always_inline bool same_key(struct query_key *a, struct query_key *b)
+{
+    u64 *left = (u64 *)a, *right = (u64 *)b;
+    return !((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2]) | (left[3] ^ right[3]) |
+             (left[4] ^ right[4]));
+}
+
+/* The first of the two slots that a key may have; the other's number differs in the last bit. Multiplying carries what
+ * differs upwards, where the number is taken from.
+ */
+static __always_inline u32 first_slot(struct query_key *key, u64 tick)
+{
+    u64 *words = (u64 *)key;
+    u64 mixed = (words[2] ^ words[1] ^ words[0]) * 0x9e3779b97f4a7c15ULL;
+    mixed = (mixed ^ words[3] ^ words[4]) * 0xc2b2ae3d27d4eb4fULL;
+    return (tick & 1) << SLOT_BITS | mixed >> (64 - SLOT_BITS);
+}
+
+static __always_inline struct slot *slot_in_use(u32 index, struct query_key *key, bool *free)
+{
+    struct slot *slot = slots.lookup(&index);
+    if (!slot)
+        return NULL;
+    if (slot->use == READY && same_key(&slot->key, key))
+        return slot;
+    if (slot->use == FREE)
+        *free = true;
+    return NULL;
+}
+
+/* Searching the map takes longer than all the rest: it is only for what found both of its slots taken. */
 static __always_inline struct queries *asked(struct query_key *key, u64 tick)
 {
+    u32 index = first_slot(key, tick);
+    bool free = false;
+    struct slot *slot = slot_in_use(index, key, &free);
+    if (!slot)
+        slot = slot_in_use(index ^ 1, key, &free);
+    if (slot)
+        return &slot->queries;
+    if (free)
+        return NULL;
     return tick & 1 ? asked1.lookup(key) : asked0.lookup(key);
 }
 
+static __always_inline u64 add_one(u32 what)
+{
+    u64 *number = control.lookup(&what);
+    return number ? __sync_fetch_and_add(number, 1) : 0;
+}
+
+static __always_inline struct queries *take_slot(u32 index, struct query_key *key, u64 tick, struct queries *queries)
+{
+    struct slot *slot = slots.lookup(&index);
+    if (!slot || __sync_val_compare_and_swap(&slot->use, FREE, CLAIMED) != FREE)
+        return NULL;
+    slot->key = *key;
+    slot->queries = *queries;
+    u32 at = (tick & 1) << SLOT_BITS | add_one(SLOTS_TAKEN + (tick & 1));
+    taken.update(&at, &index);
+    __sync_fetch_and_add(&slot->use, READY - CLAIMED); /* and no sooner for any processor */
+    return &slot->queries;
+}
+
 /* Only where it is not there: another processor may have begun to count in it. */
-static __always_inline void begin_asked(struct query_key *key, u64 tick, struct queries *queries)
+static __always_inline void begin_in_map(struct query_key *key, u64 tick, struct queries *queries)
 {
     if (tick & 1)
         asked1.insert(key, queries);
     else
         asked0.insert(key, queries);
+    add_one(MAP_ENTRIES + (tick & 1));
 }
 
-static __always_inline void forget_asked(struct query_key *key, u64 tick)
+static __always_inline struct queries *begin_asked(struct query_key *key, u64 tick, struct queries *queries)
 {
-    if (tick & 1)
-        asked1.delete(key);
-    else
-        asked0.delete(key);
+    u32 index = first_slot(key, tick);
+    struct queries *begun = take_slot(index, key, tick, queries);
+    if (!begun)
+        begun = take_slot(index ^ 1, key, tick, queries);
+    if (begun)
+        return begun;
+    begin_in_map(key, tick, queries);
+    return tick & 1 ? asked1.lookup(key) : asked0.lookup(key);
 }
 
 /* Whose state it may be that is used has to be reported when it ends, though it may never do a thing itself. */
@@ -95,8 +159,7 @@ static __always_inline struct queries *describe_anew(struct query_key *key, u64 
         /* It read the file, or is another process, since: what it did before is kept apart. */
         struct query_key former = *key;
         former.former = found->subject.state;
-        begin_asked(&former, tick, found);
-        forget_asked(key, tick);
+        begin_in_map(&former, tick, found);
     }
     process->flags |= ACTED;
     watch(process->owner_tgid, process->owner_birth);
@@ -106,8 +169,10 @@ static __always_inline struct queries *describe_anew(struct query_key *key, u64 
     if (here)
         describe_current(&new.subject);
     new.seen = seen;
-    begin_asked(key, tick, &new);
-    found = asked(key, tick);
+    if (found)
+        *found = new;
+    else
+        found = begin_asked(key, tick, &new);
     if (!found)
         lose(QUERIES_FULL);
     return found;
@@ -115,8 +180,8 @@ static __always_inline struct queries *describe_anew(struct query_key *key, u64 
 
 static __always_inline u64 current_tick(void)
 {
-    u32 first = 0;
-    u64 *tick = control.lookup(&first);
+    u32 what = TICK;
+    u64 *tick = control.lookup(&what);
     return tick ? *tick : 0;
 }
 

@@ -90,6 +90,25 @@ struct queries {
     u32 unused;
 };
 
+/* Where most of a tick's queries are added up: a place that the key leads to without a search. */
+enum slot_use { FREE, CLAIMED, READY };
+
+struct slot {
+    u64 use;
+    struct query_key key;
+    struct queries queries;
+};
+
+/* Index into the map `control`. The two ticks that are counted apart are told by the last bit of the tick's number,
+ * which is added to the index of what is counted for each.
+ */
+enum control {
+    TICK,                    /* the tick's number */
+    SLOTS_TAKEN,             /* how many slots; the map `taken` says which */
+    MAP_ENTRIES = SLOTS_TAKEN + 2, /* how many entries in the map, of what found no slot */
+    CONTROLS = MAP_ENTRIES + 2,
+};
+
 struct process {
     u64 birth;
     u64 state;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -111,6 +112,30 @@ class Map:
             if result == -errno.ENOENT:
                 return
             begun = True
+
+
+class Array:
+    """An array map (BPF_F_MMAPABLE) in this process's memory: read and written without a system call."""
+
+    def __init__(self, layout: Map) -> None:
+        """Map it. Raises OSError."""
+        self._stride = -(-layout.value_bytes // 8) * 8  # kernel/bpf/arraymap.c: elements begin at multiples of eight
+        self._value_bytes = layout.value_bytes
+        self._memory = mmap.mmap(layout.descriptor, self._stride * layout.capacity)
+
+    def get(self, index: int) -> bytes:
+        """Give one value."""
+        at = self._stride * index
+        return self._memory[at : at + self._value_bytes]
+
+    def put_begin(self, index: int, begin: bytes) -> None:
+        """Overwrite the first bytes of one value."""
+        at = self._stride * index
+        self._memory[at : at + len(begin)] = begin
+
+    def close(self) -> None:
+        """Unmap it."""
+        self._memory.close()
 
 
 def _slices(data: bytes, size: int, count: int) -> Iterator[bytes]:

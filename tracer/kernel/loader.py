@@ -153,6 +153,7 @@ class _Module:
             "process": self._bpf["processes"].Leaf,
             "query_key": self._bpf["asked0"].Key,
             "queries": self._bpf["asked0"].Leaf,
+            "slot": self._bpf["slots"].Leaf,
             "connector": self._bpf["connectors"].Leaf,
         }
         described["subject"] = {name: kind for name, kind, *_ in described["queries"]._fields_}["subject"]

@@ -1,6 +1,6 @@
 """The probes at work: what the daemon holds once the loader is gone.
 
-Queries are added up in the kernel, in one of two maps. Each tick turns to the other map, waits until every program
+Queries are added up in the kernel for two ticks apart. Each tick turns to the other half, waits until every program
 that was under way is done, and takes the first one empty: what a tick costs depends on who asked in it, and on
 nothing else.
 """
@@ -82,7 +82,9 @@ class Probes:
         self._maps: dict[str, libbpf.Map] = maps
         self.processes = maps["processes"]
         self._tick = 0
-        self._draining: libbpf.Map = maps["asked1"]
+        self._slots, self._taken = libbpf.Array(maps["slots"]), libbpf.Array(maps["taken"])
+        self._slots_a_tick = maps["slots"].capacity // 2
+        self._half = 1
         self.adopted = 0
         self._queries_taken = 0
         self._processes_counted = 0
@@ -129,18 +131,39 @@ class Probes:
         self._wait_for_child()
 
     def turn(self) -> None:
-        """Let the programs count in the other map from now on."""
-        self._draining = self._maps[f"asked{self._tick & 1}"]
+        """Let the programs count in the other half from now on."""
+        self._half = self._tick & 1
         self._tick += 1
-        self._maps["control"].put(bytes(4), self._tick.to_bytes(8, "little"))
+        self._control(records.Control.TICK, self._tick)
 
     def take_queries(self) -> Iterator[tuple[records.QueryKey, records.Queries]]:
         """Take what was counted until the last :meth:`turn`; call :func:`wait_for_programs` in between."""
         self._queries_taken = 0
-        for key, value in self._draining.drain():
+        for key, queries in self._take_counted():
             self._queries_taken += 1
-            yield records.parse_query_key(key), records.parse_queries(value).shifted(self._offset)
+            yield key, queries.shifted(self._offset)
         self._offset = _boot_offset()
+
+    def _take_counted(self) -> Iterator[tuple[records.QueryKey, records.Queries]]:
+        first = self._half * self._slots_a_tick
+        for at in range(first, first + self._take_control(records.Control.SLOTS_TAKEN)):
+            slot = int.from_bytes(self._taken.get(at), "little")
+            yield records.parse_slot(self._slots.get(slot))
+            self._slots.put_begin(slot, records.FREE_SLOT)
+        if self._take_control(records.Control.MAP_ENTRIES):
+            for key, value in self._maps[f"asked{self._half}"].drain():
+                yield records.parse_query_key(key), records.parse_queries(value)
+
+    def _control(self, what: int, value: int) -> None:
+        self._maps["control"].put(what.to_bytes(4, "little"), value.to_bytes(8, "little"))
+
+    def _take_control(self, what: records.Control) -> int:
+        """Read what was counted for the half that is taken, and begin it anew."""
+        index = what + self._half
+        number = int.from_bytes(self._maps["control"].get(index.to_bytes(4, "little")) or b"", "little")
+        if number:
+            self._control(index, 0)
+        return number
 
     def process(self, pid: int) -> records.KernelProcess | None:
         """Look a process up in the lineage."""
@@ -193,7 +216,7 @@ class Probes:
         """Tell how full the maps are that can be full: the processes by walking the keys, the rest as last taken."""
         return (
             MapHealth("processes", self._processes_counted, self.processes.capacity),
-            MapHealth("queries", self._queries_taken, self._draining.capacity),
+            MapHealth("queries", self._queries_taken, self._slots_a_tick + self._maps["asked0"].capacity),
         )
 
     @property
@@ -210,6 +233,8 @@ class Probes:
         if self._ring:
             self._ring.close()
             self._ring = None
+            self._slots.close()
+            self._taken.close()
         for descriptor in self._attachments:
             os.close(descriptor)
         self._attachments.clear()

@@ -76,12 +76,15 @@ REQUIRED = frozenset(
     [program.name for program in CGROUP_PROGRAMS] + [point.name for point in TRACEPOINTS if point.required]
 )
 
-MAPS = ("control", "losses", "processes", "asked0", "asked1", "connectors", "images", "records")
+MAPS = ("control", "losses", "processes", "slots", "taken", "asked0", "asked1", "connectors", "images", "records")
 
 
 @dataclass(frozen=True, slots=True)
 class Capacities:
-    """Sizes of the maps, in entries; of the ring, in pages (a power of two)."""
+    """Sizes of the maps, in entries; of the ring, in pages (a power of two).
+
+    ``queries``: pairs of process and nameserver that are counted within one tick.
+    """
 
     processes: int = 32768
     queries: int = 8192
@@ -89,11 +92,17 @@ class Capacities:
     images: int = 2048
     ring_pages: int = 128
 
+    @property
+    def slot_bits(self) -> int:
+        """How many slots they have first, as a power of two: a quarter of them; the map takes the rest."""
+        return max(1, (self.queries // 4).bit_length() - 1)
+
     def macros(self) -> list[str]:
         """Give them as the compiler takes them."""
         return [
             f"-DMAX_PROCESSES={self.processes}",
-            f"-DMAX_QUERIES={self.queries}",
+            f"-DSLOT_BITS={self.slot_bits}",
+            f"-DMAX_QUERIES={max(1, self.queries - (1 << self.slot_bits))}",
             f"-DMAX_CONNECTIONS={self.connections}",
             f"-DMAX_IMAGES={self.images}",
             f"-DRING_PAGES={self.ring_pages}",

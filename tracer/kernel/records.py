@@ -56,6 +56,14 @@ class Loss(IntEnum):
     USER_MEMORY = 4
 
 
+class Control(IntEnum):
+    """Index into the map `control`; what is counted for two ticks apart has one more behind it."""
+
+    TICK = 0
+    SLOTS_TAKEN = 1
+    MAP_ENTRIES = 3
+
+
 class Subject(NamedTuple):
     """Who did it, as the lineage stood at that moment."""
 
@@ -164,6 +172,7 @@ _SUBJECT_FIELDS = len(Subject._fields)
 _RECORD = struct.Struct(f"={_SUBJECT}2Q2IiI{PATH_BYTES}s")
 _QUERY_KEY = struct.Struct("=Q16s3IHBx")
 _QUERIES = struct.Struct(f"={_SUBJECT}qQQQQI4x")
+_SLOT_USE = struct.Struct("=Q")
 _PROCESS = struct.Struct("=8Q5I4x")
 _CONNECTOR = struct.Struct("=2Q4I")
 
@@ -171,6 +180,7 @@ SIZES = {
     "record": _RECORD.size,
     "query_key": _QUERY_KEY.size,
     "queries": _QUERIES.size,
+    "slot": _SLOT_USE.size + _QUERY_KEY.size + _QUERIES.size,
     "process": _PROCESS.size,
     "connector": _CONNECTOR.size,
 }
@@ -179,6 +189,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "subject": Subject._fields,
     "query_key": QueryKey._fields,
     "queries": Queries._fields,
+    "slot": ("use", "key", "queries"),
     "process": KernelProcess._fields,
     "connector": Connector._fields,
 }
@@ -199,6 +210,17 @@ def parse_queries(data: bytes) -> Queries:
     """Read one value of the maps `asked0` and `asked1`."""
     values = _QUERIES.unpack(data)
     return Queries(Subject(*values[:_SUBJECT_FIELDS]), *values[_SUBJECT_FIELDS:])
+
+
+def parse_slot(data: bytes) -> tuple[QueryKey, Queries]:
+    """Read one value of the map `slots`."""
+    key_at = _SLOT_USE.size
+    queries_at = key_at + _QUERY_KEY.size
+    return parse_query_key(data[key_at:queries_at]), parse_queries(data[queries_at:])
+
+
+FREE_SLOT = _SLOT_USE.pack(0)
+"""The beginning of a slot that nobody uses."""
 
 
 def parse_process(data: bytes) -> KernelProcess:
