@@ -2,7 +2,13 @@
 
 #define SOCKET_PATH_BYTES 48
 
-BPF_TABLE("lru_hash", u64, u32, connecting, 1024);
+struct trial {
+    u64 unread;              /* where the address stands, of which no page was in memory yet; else 0 */
+    u32 bytes;               /* of the address, then */
+    u32 service;
+};
+
+BPF_TABLE("lru_hash", u64, struct trial, connecting, 1024);
 
 /* By words, and gathering the difference: a branch for each byte would be more paths than the verifier follows.
  * Unrolled, so that the text becomes constants: there is no memcmp() and no string section here.
@@ -53,29 +59,49 @@ struct unix_address {
 #define SHORTEST_ADDRESS (sizeof(u16) + sizeof("/run/nscd/socket") - 1)
 #define IPV6_ADDRESS 28
 
+/* 0 where it is none, negative where it cannot be read. */
+static __always_inline int service_of(const void *from, u64 bytes)
+{
+    struct unix_address address = {};
+    asm volatile("" : "+r"(bytes)); /* as in opens.c */
+    if (bytes > ADDRESS_BYTES)
+        bytes = ADDRESS_BYTES;
+    if (bpf_probe_read_user(&address.family, bytes, from))
+        return -1;
+    return address.family == AF_UNIX ? service_at(address.path) : 0;
+}
+
+/* What is not in memory yet is read at the end of the call, as in opens.c. */
 TRACEPOINT_PROBE(syscalls, sys_enter_connect)
 {
     /* The length tells most of the others, and costs nothing to look at. */
-    u32 length = args->addrlen;
-    if (length < SHORTEST_ADDRESS || length == IPV6_ADDRESS)
+    u32 bytes = (u32)args->addrlen;
+    if (bytes < SHORTEST_ADDRESS || bytes == IPV6_ADDRESS)
         return 0;
-    struct unix_address address = {};
-    if (length > ADDRESS_BYTES)
-        length = ADDRESS_BYTES;
-    if (bpf_probe_read_user(&address.family, length, args->uservaddr)) {
-        lose(USER_MEMORY);
+    int service = service_of(args->uservaddr, bytes);
+    if (!service)
         return 0;
+    struct trial trial = {};
+    if (service < 0) {
+        trial.unread = (u64)args->uservaddr;
+        trial.bytes = bytes;
+    } else {
+        trial.service = service;
     }
-    if (address.family != AF_UNIX)
-        return 0;
-    const char *path = address.path;
-    u32 service = service_at(path);
-    if (service) {
-        u64 task = bpf_get_current_pid_tgid();
-        connecting.update(&task, &service);
-        call_begins(CONNECTING, task);
-    }
+    u64 task = bpf_get_current_pid_tgid();
+    connecting.update(&task, &trial);
+    call_begins(CONNECTING, task);
     return 0;
+}
+
+static __always_inline u32 tried_service(struct trial *trial, long result)
+{
+    if (!trial->unread)
+        return trial->service;
+    int service = service_of((const void *)trial->unread, trial->bytes);
+    if (service < 0 && result != EFAULT_RESULT)
+        lose(USER_MEMORY);
+    return service > 0 ? service : 0;
 }
 
 TRACEPOINT_PROBE(syscalls, sys_exit_connect)
@@ -83,13 +109,13 @@ TRACEPOINT_PROBE(syscalls, sys_exit_connect)
     u64 task = bpf_get_current_pid_tgid();
     if (!call_may_be_under_way(CONNECTING, task))
         return 0;
-    u32 *service = connecting.lookup(&task);
-    if (!service)
+    struct trial *trial = connecting.lookup(&task);
+    if (!trial)
         return 0;
-    u32 tried = *service;
+    u32 tried = tried_service(trial, args->ret);
     connecting.delete(&task);
     call_ends(CONNECTING, task);
-    struct process *process = current_process();
+    struct process *process = tried ? current_process() : NULL;
     if (!process)
         return 0;
     /* EAGAIN: its queue is full, so somebody is there (unix(7)). */

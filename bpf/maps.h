@@ -11,6 +11,7 @@
 #define CHANGES 4096
 #define CALLS 256
 #define SLOTS (1 << SLOT_BITS)
+#define EFAULT_RESULT -14 /* the call itself could not read what the process pointed to */
 
 BPF_TABLE("array", u32, u64, control, CONTROLS);
 BPF_TABLE("array", u32, u64, losses, LOSSES);
@@ -25,11 +26,16 @@ BPF_TABLE("lru_hash", u64, struct connector, connectors, MAX_CONNECTIONS);
 BPF_TABLE("lru_hash", u64, struct image, images, MAX_IMAGES);
 BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 
-static __always_inline void lose(u32 reason)
+static __always_inline void lose_many(u32 reason, u64 number)
 {
     u64 *count = losses.lookup(&reason);
     if (count)
-        __sync_fetch_and_add(count, 1);
+        __sync_fetch_and_add(count, number);
+}
+
+static __always_inline void lose(u32 reason)
+{
+    lose_many(reason, 1);
 }
 
 /* A number that no other state, root or image has, greater than all before it, for nine years of uptime: two events

@@ -4,11 +4,14 @@
 #define O_WRONLY 1
 #define O_PATH 010000000
 #define NAME_BYTES 12 /* "resolv.conf" and its NUL */
-#define HEAD_BYTES 16
+#define HEAD_BYTES 16 /* at least NAME_BYTES, and aligned */
 #define WHOLE_BYTES 17 /* "/etc/resolv.conf" and its NUL */
 
+/* The name of a path too short for it would begin in the head. */
 struct opening {
+    char head[HEAD_BYTES];
     char path[PATH_BYTES];
+    u64 unread;              /* where the path stands, of which no page was in memory yet; else 0 */
 };
 
 /* LRU: a thread killed inside its call leaves its entry behind. */
@@ -20,34 +23,40 @@ static __always_inline bool is_resolv_conf(const char *name)
            name[5] == 'v' && name[6] == '.' && name[7] == 'c' && name[8] == 'o' && name[9] == 'n';
 }
 
-/* As it was read: `path` begins behind HEAD_BYTES, so that the name of a path too short for it lies there. */
-struct opened {
-    char head[HEAD_BYTES];
-    struct opening opening;
-} __attribute__((aligned(8))); /* or the head is cleared byte by byte */
-
 /* `length` counts the NUL. */
-static __always_inline bool ends_in_resolv_conf(const struct opened *opened, u64 length)
+static __always_inline bool ends_in_resolv_conf(const struct opening *opening, u64 length)
 {
     asm volatile("" : "+r"(length)); /* or the compiler tests one copy and uses another, which confuses the verifier */
     if (length > PATH_BYTES)
         return false;
-    return is_resolv_conf((const char *)opened + HEAD_BYTES - NAME_BYTES + length);
+    return is_resolv_conf((const char *)opening + HEAD_BYTES - NAME_BYTES + length);
 }
 
+/* A program cannot bring a page in. The kernel does, for the call itself: what is not there yet is read at its end. */
 static __always_inline int open_begins(const char *filename, u64 flags)
 {
     if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH))
         return 0;
-    struct opened opened;
-    __builtin_memset(opened.head, 0, sizeof(opened.head));
-    int length = bpf_probe_read_user_str(opened.opening.path, PATH_BYTES, filename);
-    if (length < 0 || !ends_in_resolv_conf(&opened, length))
+    struct opening opening; /* its path is not cleared: that would take as long as reading it */
+    __builtin_memset(opening.head, 0, sizeof(opening.head));
+    opening.unread = 0;
+    int length = bpf_probe_read_user_str(opening.path, PATH_BYTES, filename);
+    if (length < 0)
+        opening.unread = (u64)filename;
+    else if (!ends_in_resolv_conf(&opening, length))
         return 0;
     u64 task = bpf_get_current_pid_tgid();
-    openings.update(&task, &opened.opening);
+    openings.update(&task, &opening);
     call_begins(OPENING, task);
     return 0;
+}
+
+static __always_inline bool is_read_now(struct opening *opening, long result)
+{
+    int length = bpf_probe_read_user_str(opening->path, PATH_BYTES, (const char *)opening->unread);
+    if (length < 0 && result != EFAULT_RESULT)
+        lose(USER_MEMORY);
+    return length >= 0 && ends_in_resolv_conf(opening, length);
 }
 
 /* The results that leave a resolver with a new state: a file read, or those that glibc takes for an empty file
@@ -67,7 +76,8 @@ static __always_inline int open_ends(long result)
     struct opening *opening = openings.lookup(&task);
     if (!opening)
         return 0;
-    struct process *process = counts_as_read(result) ? current_process() : NULL;
+    bool is_meant = !opening->unread || is_read_now(opening, result);
+    struct process *process = is_meant && counts_as_read(result) ? current_process() : NULL;
     if (process) {
         u64 before = process->state;
         own_new_state(process, task >> 32);

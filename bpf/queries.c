@@ -104,13 +104,10 @@ static __always_inline struct queries *take_slot(u32 index, struct query_key *ke
 }
 
 /* Only where it is not there: another processor may have begun to count in it. */
-static __always_inline void begin_in_map(struct query_key *key, u64 tick, struct queries *queries)
+static __always_inline int begin_in_map(struct query_key *key, u64 tick, struct queries *queries)
 {
-    if (tick & 1)
-        asked1.insert(key, queries);
-    else
-        asked0.insert(key, queries);
     add_one(MAP_ENTRIES + (tick & 1));
+    return tick & 1 ? asked1.insert(key, queries) : asked0.insert(key, queries);
 }
 
 static __always_inline struct queries *begin_asked(struct query_key *key, u64 tick, struct queries *queries)
@@ -159,7 +156,8 @@ static __always_inline struct queries *describe_anew(struct query_key *key, u64 
         /* It read the file, or is another process, since: what it did before is kept apart. */
         struct query_key former = *key;
         former.former = found->subject.state;
-        begin_in_map(&former, tick, found);
+        if (begin_in_map(&former, tick, found) && found->number > 0)
+            lose_many(QUERIES_FULL, found->number);
     }
     process->flags |= ACTED;
     watch(process->owner_tgid, process->owner_birth);

@@ -19,6 +19,7 @@ from exporter.rulesfile import RULE, UNIT, Source, patience_of, read_users, rule
 from exporter.webconfig import WebConfig, load_web_config
 from tracer.engine import Settings
 from tracer.errors import ResolvtraceError
+from tracer.kernel.programs import MOST_ENTRIES, MOST_RING_PAGES, Capacities
 from tracer.rules import Patience, Policy, Rule
 from tracer.verdict import Thresholds
 
@@ -39,6 +40,8 @@ class Key:
     choices: tuple[str, ...] = ()
 
 
+_CAPACITIES = Capacities()
+
 KEYS = (
     Key("socket", "--socket", "/run/resolvtrace/resolvtrace.sock", "for the other commands", "PATH"),
     Key("state_dir", "--state-dir", "/var/lib/resolvtrace", "what a restart must know", "DIR"),
@@ -51,6 +54,16 @@ KEYS = (
     Key("verdict.min_queries", None, 2, "queries after the grace that raise the flag"),
     Key("verdict.grace_seconds", None, 15.0, "least time that a process may take to follow a change"),
     Key("verdict.clear_seconds", None, 300.0, "time on current nameservers that clears the flag"),
+    *(
+        Key(f"capacity.{name}", None, getattr(_CAPACITIES, name), what)
+        for name, what in (
+            ("processes", "running processes that are followed"),
+            ("queries", "pairs of process and nameserver that are counted in one tick"),
+            ("connections", "TCP connections to nameservers"),
+            ("images", "programs that are remembered by name once their process is gone"),
+            ("ring_pages", "pages of the ring buffer, a power of two"),
+        )
+    ),
 )
 _BY_NAME = {key.name: key for key in KEYS}
 
@@ -69,7 +82,8 @@ class Configuration:
     @property
     def settings(self) -> Settings:
         """What concerns the tracer."""
-        return Settings(Path(self["state_dir"]), self.policy, strict=self["strict"])
+        capacities = Capacities(**{name: self[f"capacity.{name}"] for name in Capacities.__slots__})
+        return Settings(Path(self["state_dir"]), self.policy, capacities, strict=self["strict"])
 
     @property
     def web(self) -> WebConfig:
@@ -179,13 +193,18 @@ def _flatten(data: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
     return flat
 
 
-def _check(key: Key, value: object, path: Path) -> None:
+def _check(key: Key, value: Any, path: Path) -> None:
     if isinstance(key.default, bool):
         _require(isinstance(value, bool), key, value, path, "true or false")
     elif isinstance(key.default, int | float):
         number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and math.isfinite(value)
         whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        if isinstance(key.default, int):
+        if key.name == "capacity.ring_pages":
+            right = whole and _is_power_of_two(value) and value <= MOST_RING_PAGES
+            _require(right, key, value, path, f"a power of two up to {MOST_RING_PAGES}")
+        elif key.name.startswith("capacity."):
+            _require(whole and value <= MOST_ENTRIES, key, value, path, f"a whole number from 1 to {MOST_ENTRIES}")
+        elif isinstance(key.default, int):
             _require(whole, key, value, path, "a whole number from 1")
         else:
             _require(number, key, value, path, "a number of seconds from 0")
@@ -193,6 +212,10 @@ def _check(key: Key, value: object, path: Path) -> None:
         _require(value in key.choices, key, value, path, f"one of {', '.join(key.choices)}")
     else:
         _require(isinstance(value, str) and (bool(value) or not key.default), key, value, path, "a text")
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value.bit_count() == 1
 
 
 def _require(right: bool, key: Key, value: object, path: Path, wanted: str) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,16 @@ class Daemon:
         min_queries: int = 2,
         clear: float = 300.0,
         host: int | None = None,
+        capacity: Mapping[str, int] | None = None,
     ) -> None:
         self.directory = directory
         self.socket = str(directory / "socket")
         self.state_dir = directory / "state"
         self.log_file = directory / "log"
         config = directory / "resolvtrace.toml"
-        config.write_text(f"[verdict]\ngrace_seconds = {grace}\nmin_queries = {min_queries}\nclear_seconds = {clear}\n")
+        verdict = f"[verdict]\ngrace_seconds = {grace}\nmin_queries = {min_queries}\nclear_seconds = {clear}\n"
+        sizes = "".join(f"{name} = {size}\n" for name, size in (capacity or {}).items())
+        config.write_text(f"{verdict}[capacity]\n{sizes}")
         self._command = [
             *(behind_host(host) if host is not None else []),
             *(str(RESOLVTRACE), "daemon", "--config", str(config), "--socket", self.socket),
@@ -53,7 +56,7 @@ class Daemon:
         """Start it and wait until it is ready."""
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(self._command, stderr=log, stdin=subprocess.DEVNULL)
-        wait_until(lambda: self.address or self.process.poll() is not None, 20, "the daemon to be ready")
+        wait_until(lambda: self.address or self.process.poll() is not None, 60, "the daemon to be ready")
         if self.process.poll() is not None:
             raise AssertionError(f"the daemon ended at once:\n{self.log()}")
 
@@ -123,6 +126,20 @@ class Daemon:
 
         wait_until(lambda: reached() is not None, timeout, f"generation {generation} of {view}")
         return reached() or {}
+
+    def lost(self) -> dict[str, int]:
+        """Give what was lost, by reason."""
+        return dict(self.check()["health"]["lost"])
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nothing be taken in during a `with` block: the kernel side goes on, the daemon stands still."""
+        self.settle()
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> int:
         """End it as systemd would; gives its status."""

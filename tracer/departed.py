@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tracer.losses import Lost, none_lost
 from tracer.process import Pair, PairKey, Process
 
 _KEPT = 4096
@@ -31,7 +32,8 @@ class DepartedUse:
 class Departed:
     """A bounded book of them; the one that asked longest ago is forgotten first."""
 
-    def __init__(self) -> None:
+    def __init__(self, lost: Counter[str] | None = None) -> None:
+        self._lost = none_lost() if lost is None else lost
         self.uses: OrderedDict[DepartedKey, DepartedUse] = OrderedDict()
 
     def add(self, process: Process, key: PairKey, pair: Pair) -> None:
@@ -51,3 +53,4 @@ class Departed:
         self.uses.move_to_end(key)
         if len(self.uses) > _KEPT:
             self.uses.popitem(last=False)
+            self._lost[Lost.DEPARTED_FORGOTTEN] += 1

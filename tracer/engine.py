@@ -19,6 +19,7 @@ from tracer.kernel import probes as kernel_probes
 from tracer.kernel.programs import REQUIRED, Capacities
 from tracer.ledger import Ledger
 from tracer.lineage import Former, Lineage
+from tracer.losses import Lost, none_lost
 from tracer.machine import Machine, cgroup_root
 from tracer.privileges import drop_privileges, require_first_pid_namespace, require_privileges
 from tracer.process import Process
@@ -85,8 +86,9 @@ class Tracer:
         survived = frozenset({HOST, *(one.view for one in survivors if one.view)})
         self.views = ViewTable(self._procfs, self._clock, self.lineage.root_number, dict(state.views), survived)
         cgroups = CgroupPaths(cgroup_root())
-        machine = Machine(self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock)
-        self.ledger = Ledger(self.lineage, machine, self._clock, self._settings.policy, self.views.host)
+        lost = none_lost()
+        machine = Machine(self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock, lost)
+        self.ledger = Ledger(self.lineage, machine, self._clock, self._settings.policy, self.views.host, lost)
         self.views.in_use = self.ledger.views_in_use
         self._restore(state, survivors)
         self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock)
@@ -202,7 +204,7 @@ class Tracer:
             self._store.save(SavedState(self._boot_id, views, processes, dict(self.ledger.departed.uses)))
             self.ledger.unsaved = self._save_failed = False
         except OSError as error:
-            self.ledger.lost["state_not_saved"] += 1
+            self.ledger.lost[Lost.STATE_NOT_SAVED] += 1
             if not self._save_failed:
                 _LOG.error("state cannot be saved", error=error.strerror, remedy="a restart would forget; free room")
             self._save_failed = True

@@ -17,6 +17,7 @@ from tracer.clock import Clock
 from tracer.departed import Departed
 from tracer.kernel.records import Flag, KernelProcess, Queries, QueryKey, Record, RecordKind, text
 from tracer.lineage import Lineage
+from tracer.losses import Lost, none_lost
 from tracer.nscd import NscdClients
 from tracer.outlooks import Outlooks, Sight
 from tracer.population import Population, Registry
@@ -50,16 +51,25 @@ class Surroundings(Registry, Sight, Protocol):
 class Ledger:
     """Every tracked process, and those that share state with one."""
 
-    def __init__(self, lineage: Lineage, surroundings: Surroundings, clock: Clock, policy: Policy, host: View) -> None:
+    def __init__(
+        self,
+        lineage: Lineage,
+        surroundings: Surroundings,
+        clock: Clock,
+        policy: Policy,
+        host: View,
+        lost: Counter[str] | None = None,
+    ) -> None:
+        """Begin with no process; ``lost`` counts what cannot be recorded (:mod:`tracer.losses`)."""
         self._population = Population(lineage, surroundings)
         self._surroundings = surroundings
         self._outlooks = Outlooks(surroundings, host)
         self._clock = clock
         self._policy = policy
         self.host = host
-        self.departed = Departed()
+        self.lost = none_lost() if lost is None else lost
+        self.departed = Departed(self.lost)
         self.queries_total: Counter[tuple[State, Transport]] = Counter()
-        self.lost: Counter[str] = Counter()
         self._owed: dict[QueryKey, int] = {}
         self._nscd_clients = NscdClients(surroundings.maps_hosts_table)
         self.unsaved = False
@@ -125,7 +135,7 @@ class Ledger:
     def _note_read(self, process: Process, view: View | None, record: Record) -> None:
         process.reads.append(Read(record.time, record.subject.state))
         if view is None:
-            self.lost["view_unreadable"] += 1
+            self.lost[Lost.VIEW_UNREADABLE] += 1
             return
         process.view = process.read_view = view
         if self._surroundings.look_at(view):
@@ -146,7 +156,7 @@ class Ledger:
         owed, self._owed = self._owed, {}
         for key, value in queries:
             if key.tgid == 0:
-                self.lost["unattributed"] += value.number
+                self.lost[Lost.UNATTRIBUTED] += value.number
                 continue
             number = value.number + owed.pop(key, 0)
             if number <= 0:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from tracer.generations import SECOND
 from tracer.kernel.probes import Probes
 from tracer.kernel.records import CHROOTED, Subject, text
 from tracer.lineage import Lineage
+from tracer.losses import Lost
 from tracer.nscd import maps_hosts_table
 from tracer.process import Process
 from tracer.procfs import Identity, Procfs, unit_and_container_of_path
@@ -35,7 +37,14 @@ class Machine:
     """See :class:`tracer.ledger.Surroundings`."""
 
     def __init__(
-        self, procfs: Procfs, lineage: Lineage, views: ViewTable, probes: Probes, cgroups: CgroupPaths, clock: Clock
+        self,
+        procfs: Procfs,
+        lineage: Lineage,
+        views: ViewTable,
+        probes: Probes,
+        cgroups: CgroupPaths,
+        clock: Clock,
+        lost: Counter[str],
     ) -> None:
         self._procfs = procfs
         self._lineage = lineage
@@ -43,6 +52,7 @@ class Machine:
         self._probes = probes
         self._cgroups = cgroups
         self._clock = clock
+        self._lost = lost
         self._forwarders = Forwarders(procfs.root, views.see)
         self._seen: OrderedDict[tuple[int, int], _Seen] = OrderedDict()
         self._walked = 0
@@ -52,18 +62,20 @@ class Machine:
         found = self._procfs.identity(subject.tgid) if self._is_same(subject) else Identity()
         if not self._is_same(subject):  # gone, or another program, while it was read
             found = Identity()
-        unit, container = found.unit, found.container
-        if found.comm is None and subject.cgroup:
-            unit, container = unit_and_container_of_path(self._cgroups.path(subject.cgroup) or "/")
-        return Identity(
-            found.comm if found.comm is not None else text(subject.comm) or _UNKNOWN,
-            found.exe or self._probes.image_path(subject.image),
-            found.uid if found.uid is not None else subject.uid,
-            unit,
-            container,
-            found.start,
-            found.image,
-        )
+        if found.comm is None:
+            return self._as_noted(subject)
+        return found if found.exe else replace(found, exe=self._probes.image_path(subject.image))
+
+    def _as_noted(self, subject: Subject) -> Identity:
+        """Tell what the kernel side noted of a process that /proc does not show."""
+        group = self._cgroups.path(subject.cgroup) if subject.cgroup else None
+        exe = self._probes.image_path(subject.image)
+        if self._is_same(subject):
+            self._lost[Lost.PROCESS_HIDDEN] += 1
+        elif group is None or exe is None:
+            self._lost[Lost.PROCESS_GONE] += 1
+        unit, container = unit_and_container_of_path(group or "/")
+        return Identity(text(subject.comm) or _UNKNOWN, exe, subject.uid, unit, container)
 
     def _is_same(self, subject: Subject) -> bool:
         entry = self._lineage.process(subject.tgid)

@@ -210,5 +210,6 @@ class _Daemon:
         self._web_config = web
         if self._web is not None:
             self._web.config = web
-        fixed = [key.name for key in KEYS if key.flag and configured[key.name] != self._configured[key.name]]
+        needing_start = [key.name for key in KEYS if not key.name.startswith("verdict.")]
+        fixed = [name for name in needing_start if configured[name] != self._configured[name]]
         _LOG.info("configuration reloaded", **({"needs_restart": ",".join(fixed)} if fixed else {}))

@@ -129,6 +129,10 @@ class _Module:
             except Exception as error:
                 if "not permitted" in compiler.text():
                     raise _refused() from error
+                if "bpf map" in compiler.text():
+                    raise ResolvtraceError(
+                        f"the kernel does not make the maps: {compiler.text()}", "lower what [capacity] asks for"
+                    ) from error
                 raise ResolvtraceError(
                     f"the probes do not compile: {compiler.text()}", "report this, with what resolvtrace --version says"
                 ) from error

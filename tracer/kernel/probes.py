@@ -86,6 +86,7 @@ class Probes:
         self._slots_a_tick = maps["slots"].capacity // 2
         self._half = 1
         self.adopted = 0
+        self._not_entered = 0
         self._queries_taken = 0
         self._processes_counted = 0
         self._health: tuple[ProbeHealth, ...] = ()
@@ -179,7 +180,8 @@ class Probes:
 
     def enter(self, pid: int, process: records.KernelProcess) -> None:
         """Set a process's entry in the lineage."""
-        self.processes.put(pid.to_bytes(4, "little"), records.pack_process(process))
+        if not self.processes.put(pid.to_bytes(4, "little"), records.pack_process(process)):
+            self._not_entered += 1
 
     def image_path(self, image: int) -> str | None:
         """Give the file that was executed, as it was named then; None where that is not kept any more."""
@@ -196,6 +198,7 @@ class Probes:
         for loss in records.Loss:
             value = self._maps["losses"].get(int(loss).to_bytes(4, "little"))
             counts[loss.name.lower()] = int.from_bytes(value or b"", "little")
+        counts["processes_full"] += self._not_entered
         return counts
 
     def health(self) -> tuple[ProbeHealth, ...]:

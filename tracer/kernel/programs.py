@@ -76,6 +76,10 @@ REQUIRED = frozenset(
     [program.name for program in CGROUP_PROGRAMS] + [point.name for point in TRACEPOINTS if point.required]
 )
 
+MOST_ENTRIES = 1 << 22
+"""As many processes as Linux can have: PID_MAX_LIMIT, linux/threads.h."""
+MOST_RING_PAGES = 1 << 15
+
 MAPS = ("control", "losses", "processes", "slots", "taken", "asked0", "asked1", "connectors", "images", "records")
 
 

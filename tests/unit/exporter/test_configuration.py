@@ -122,3 +122,17 @@ def test_users_are_those_of_passwd(tmp_path: Path) -> None:
     passwd.write_text("root:x:0:0::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\n+::::::\nrubbish\nwww:x:33:33:::\n")
     assert read_users(passwd) == {0: "root", 33: "www"}
     assert read_users(tmp_path / "none") == {}
+
+
+def test_capacities_are_the_tracers(file: Path) -> None:
+    """What is not said keeps its default; a ring has a power of two of pages."""
+    file.write_text("[capacity]\nprocesses = 70000\nring_pages = 256\n")
+    capacities = load(file, {}).settings.capacities
+    assert (capacities.processes, capacities.ring_pages) == (70000, 256)
+    assert capacities.queries == load(None, {}).settings.capacities.queries
+    file.write_text("[capacity]\nring_pages = 100\n")
+    with pytest.raises(ResolvtraceError, match="ring_pages is 100: it takes a power of two"):
+        load(file, {})
+    file.write_text("[capacity]\nimages = 4194305\n")
+    with pytest.raises(ResolvtraceError, match="images is 4194305: it takes a whole number from 1 to 4194304"):
+        load(file, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from doubles import OLD
 
 from tracer.departed import Departed, DepartedKey
+from tracer.losses import Lost, none_lost
 
 
 def _key(number: int) -> DepartedKey:
@@ -36,7 +37,8 @@ def test_unit_exe_view_and_nameserver_tell_them_apart() -> None:
 
 def test_the_book_has_bounds_and_forgets_the_longest_ago() -> None:
     """A crowd of one-shot programs does not fill memory."""
-    departed = Departed()
+    lost = none_lost()
+    departed = Departed(lost)
     departed.put(_key(0), 1, 1)
     for number in range(1, 10_000):
         departed.put(_key(number), 1, number)
@@ -45,3 +47,4 @@ def test_the_book_has_bounds_and_forgets_the_longest_ago() -> None:
     assert len(departed.uses) <= 4096
     assert _key(9999) in departed.uses
     assert _key(1) not in departed.uses
+    assert lost[Lost.DEPARTED_FORGOTTEN] == 10_000 - len(departed.uses)
