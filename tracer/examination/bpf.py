@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tracer.examination.capabilities import way_to_privileges
 from tracer.examination.finding import Finding, fail, ok, warn
-from tracer.kernel import trial
+from tracer.kernel import neighbours, trial
 from tracer.kernel.filesystems import find_cgroup2
 from tracer.kernel.programs import CGROUP_PROGRAMS
 from tracer.privileges import lacking
@@ -69,20 +69,11 @@ def _ring() -> Finding | None:
 
 def root_cgroup(root: Path) -> Finding:
     """Tell whether somebody holds a hook of the root for himself (bpf(2), BPF_F_ALLOW_MULTI)."""
-    taken, others = [], 0
-    for program in CGROUP_PROGRAMS:
-        try:
-            attached = trial.attached_to(str(root), program.attach_type)
-        except OSError as error:
-            return warn("root cgroup", f"cannot be asked for its programs ({error.strerror})", "bpftool cgroup tree")
-        others += attached.programs
-        if attached.programs and not attached.flags & trial.ALLOW_MULTI:
-            taken.append(program.name)
-    if taken:
-        return fail(
-            "root cgroup",
-            f"another program holds {', '.join(taken)} of the root cgroup alone (without BPF_F_ALLOW_MULTI)",
-            f"see whose it is: bpftool cgroup show {root}",
-        )
+    try:
+        if holders := neighbours.sole_holders(str(root)):
+            return fail("root cgroup", neighbours.told(holders), neighbours.REMEDY)
+        others = sum(len(neighbours.attached_to(str(root), ours.attach_type).programs) for ours in CGROUP_PROGRAMS)
+    except OSError as error:
+        return warn("root cgroup", f"cannot be asked for its programs ({error.strerror})", "bpftool cgroup tree")
     beside = f"; {others} there already, which allow others beside them" if others else ""
     return ok("root cgroup", f"free for the daemon's programs{beside}")

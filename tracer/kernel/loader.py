@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tracer.errors import ResolvtraceError
-from tracer.kernel import filesystems, libbpf, programs, records
+from tracer.kernel import filesystems, libbpf, neighbours, programs, records
 
 _GET_NETNS_COOKIE = 122  # enum bpf_func_id, linux/bpf.h
 GO = b"go"
@@ -52,7 +52,8 @@ def run(channel: socket.socket, capacities: programs.Capacities) -> None:
 
 def _load(channel: socket.socket, capacities: programs.Capacities) -> None:
     tracefs = filesystems.require_tracefs()
-    cgroup = os.open(filesystems.require_cgroup2(), os.O_RDONLY | os.O_DIRECTORY)
+    place = filesystems.require_cgroup2()
+    cgroup = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     module = _Module(tracefs, capacities)
     tracepoints, missing = module.attach_tracepoints()
     programs_of_cgroup = {program.name: module.load_cgroup_program(program) for program in programs.CGROUP_PROGRAMS}
@@ -80,7 +81,7 @@ def _load(channel: socket.socket, capacities: programs.Capacities) -> None:
         try:
             links.append(libbpf.create_link(programs_of_cgroup[program.name], cgroup, program.attach_type))
         except OSError as error:
-            raise _refused_attachment(program.name, error) from error
+            raise _refused_attachment(program.name, error, place) from error
     from tracer.kernel import opensockets  # noqa: PLC0415 - pyroute2 is this child's alone
 
     adopted = opensockets.adopt(module.map("processes"), module.map("connectors"))
@@ -94,12 +95,11 @@ def _refused() -> ResolvtraceError:
     )
 
 
-def _refused_attachment(name: str, error: OSError) -> ResolvtraceError:
+def _refused_attachment(name: str, error: OSError, cgroup: Path) -> ResolvtraceError:
     if error.errno == errno.EPERM:
-        return ResolvtraceError(
-            f"the kernel refuses program {name} on the root cgroup (EPERM)",
-            "needs CAP_NET_ADMIN; or another program holds the root alone: see bpftool cgroup tree",
-        )
+        if holders := neighbours.sole_holders(str(cgroup)):
+            return ResolvtraceError(neighbours.told(holders), neighbours.REMEDY)
+        return ResolvtraceError(f"the kernel refuses program {name} on the root cgroup (EPERM)", "needs CAP_NET_ADMIN")
     return ResolvtraceError(
         f"cannot attach {name} to the root cgroup ({error.strerror})", "needs CONFIG_CGROUP_BPF, Linux 5.15 or later"
     )

@@ -8,24 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import NamedTuple
 
-__all__ = ["ALLOW_MULTI", "Attached", "attached_to", "try_program", "try_ring"]
+__all__ = ["try_program", "try_ring"]
 
-ALLOW_MULTI = 2
 _RINGBUF = 27
 _RING_BYTES = 4096
-_MOST_ATTACHED = 64
 # r0 = 1; exit: "allow" for a program on a cgroup, nothing for one on a tracepoint.
 _ALLOW = bytes.fromhex("b7000000010000009500000000000000")
 _INSTRUCTIONS = 2
-
-
-class Attached(NamedTuple):
-    """What is attached to a cgroup at one hook, and with which flags (BPF_F_ALLOW_*)."""
-
-    programs: int
-    flags: int
 
 
 class _LoadOptions(ctypes.Structure):
@@ -58,20 +48,3 @@ def try_program(program_type: int, attach_type: int = 0) -> None:
 def try_ring() -> None:
     """Make a ring buffer."""
     _close(_library().bpf_map_create(_RINGBUF, b"trial", 0, 0, _RING_BYTES, None))
-
-
-def attached_to(cgroup: str, attach_type: int) -> Attached:
-    """Ask what is attached to a cgroup at one hook. Needs CAP_NET_ADMIN and CAP_BPF (kernel/bpf/syscall.c)."""
-    flags = ctypes.c_uint32()
-    count = ctypes.c_uint32(_MOST_ATTACHED)
-    programs = (ctypes.c_uint32 * _MOST_ATTACHED)()
-    directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        result = _library().bpf_prog_query(
-            directory, attach_type, 0, ctypes.byref(flags), programs, ctypes.byref(count)
-        )
-    finally:
-        os.close(directory)
-    if result < 0:
-        raise OSError(-result, os.strerror(-result))
-    return Attached(count.value, flags.value)
