@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 __all__ = ["canonical", "canonical_text", "ipv4", "ipv4_in_decimal", "ipv6"]
@@ -17,6 +18,7 @@ _IPV4_DECIMAL = re.compile(rb"\d{1,9}(?:\.\d{1,9}){0,3}")
 _OCTET_MAX = 255
 
 
+@lru_cache(4096)
 def canonical(packed: bytes, scope: str | None = None) -> str:
     """Return the one way this project writes an address of 4 or 16 bytes (network order).
 

@@ -32,6 +32,7 @@ from tracer.view import View
 from tracer.views import HOST, SavedView, ViewTable
 
 _SAVE_EVERY = 10 * SECOND
+_SAVE_SHARE = 100
 _TIDY_EVERY = 30 * SECOND
 _NSCD_EVERY = 3 * SECOND
 _LOG = structlog.get_logger()
@@ -65,7 +66,8 @@ class Tracer:
         self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
         self._probes = kernel_probes.load(settings.capacities, stopped)
-        self._saved = self._tidied = self._asked_nscd = self._clock.boot()
+        self._save_next = self._tidied = self._asked_nscd = self._clock.boot()
+        self._latest: Snapshot | None = None
         self._save_failed = False
         self._following = False
 
@@ -172,13 +174,14 @@ class Tracer:
         """Wait until no program counts for the tick that :meth:`turn` ended: some milliseconds, in any thread."""
         kernel_probes.wait_for_programs()
 
-    def tick(self) -> Snapshot:
-        """End the tick: take its queries in, judge, save, and say what is true now."""
+    def tick(self) -> None:
+        """End the tick: take its queries in, judge, save. Costs in proportion to what changed."""
         self.consume()
-        before = {id(process) for process in self.ledger.processes.values() if process.flagged is not None}
+        before = set(self.ledger.flagged)
         self.ledger.tick(self._probes.take_queries())
-        for process in self.ledger.processes.values():
-            if process.flagged is not None and not process.is_worker and id(process) not in before:
+        self._latest = None
+        for process in self.ledger.flagged - before:
+            if not process.is_worker:
                 _LOG.warning("stale resolver", pid=process.pid, comm=process.identity.comm, unit=process.identity.unit)
         now = self._clock.boot()
         if now - self._asked_nscd >= _NSCD_EVERY:
@@ -187,17 +190,32 @@ class Tracer:
         if now - self._tidied >= _TIDY_EVERY:
             self._tidied = now
             self._tidy()
-        if self.ledger.unsaved or now - self._saved >= _SAVE_EVERY:
+        if self.ledger.unsaved or now >= self._save_next:
             self.save()
-        return self._snapshots.make()
+
+    def snapshot(self) -> Snapshot:
+        """Say what is true now: one and the same for all who ask between two ticks, and made when the first does."""
+        if self._latest is None:
+            self._latest = self._snapshots.make()
+        return self._latest
+
+    @property
+    def stale(self) -> int:
+        """How many processes are flagged, owners and processes of their own."""
+        return sum(not process.is_worker for process in self.ledger.flagged)
+
+    @property
+    def tracked(self) -> int:
+        """How many processes are tracked."""
+        return len(self.ledger.tracked)
 
     def _tidy(self) -> None:
         entries = list(self._probes.all_processes())
         self.views.forget_unused({entry.root for _, entry in entries})
 
     def save(self) -> None:
-        """Write the state down; a failure is said once, and tried again."""
-        self._saved = self._clock.boot()
+        """Write the state down; a failure is said once, and tried again. It takes one hundredth of the time at most."""
+        begun = self._clock.boot()
         processes = [saved for one in self.ledger.processes.values() if (saved := saved_process(one))]
         views = {name: SavedView(view.path, view.directory, view.history) for name, view in self.views.views.items()}
         try:
@@ -209,6 +227,8 @@ class Tracer:
                 _LOG.error("state cannot be saved", error=error.strerror, remedy="a restart would forget; free room")
             self._save_failed = True
             self.ledger.unsaved = False
+        now = self._clock.boot()
+        self._save_next = now + max(_SAVE_EVERY, _SAVE_SHARE * (now - begun))
 
     def close(self) -> None:
         """Save, and detach everything; also where :meth:`start` did not come to its end."""

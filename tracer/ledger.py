@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Protocol
 
-from tracer import verdict
 from tracer.addresses import canonical
 from tracer.clock import Clock
 from tracer.departed import Departed
+from tracer.judge import Judge
 from tracer.kernel.records import Flag, KernelProcess, Queries, QueryKey, Record, RecordKind, text
 from tracer.lineage import Lineage
 from tracer.losses import Lost, none_lost
@@ -63,28 +63,34 @@ class Ledger:
         """Begin with no process; ``lost`` counts what cannot be recorded (:mod:`tracer.losses`)."""
         self._population = Population(lineage, surroundings)
         self._surroundings = surroundings
-        self._outlooks = Outlooks(surroundings, host)
+        self._judge = Judge(Outlooks(surroundings, host), policy, clock)
         self._clock = clock
-        self._policy = policy
         self.host = host
         self.lost = none_lost() if lost is None else lost
         self.departed = Departed(self.lost)
         self.queries_total: Counter[tuple[State, Transport]] = Counter()
         self._owed: dict[QueryKey, int] = {}
         self._nscd_clients = NscdClients(surroundings.maps_hosts_table)
+        self.tracked: set[Process] = set()
+        self._unwritten: set[Process] = set()
         self.unsaved = False
         """Whether something happened that must not be forgotten: a flag or a generation."""
 
     @property
     def policy(self) -> Policy:
         """Thresholds and rules. Given others, everybody is judged by those."""
-        return self._policy
+        return self._judge.policy
 
     @policy.setter
     def policy(self, policy: Policy) -> None:
-        self._policy = policy
+        self._judge.policy = policy
         for process in self.processes.values():
             self.settle(process)
+
+    @property
+    def flagged(self) -> set[Process]:
+        """Those with a flag that stands, workers too."""
+        return self._judge.flagged
 
     @property
     def processes(self) -> dict[ProcessId, Process]:
@@ -105,6 +111,7 @@ class Ledger:
         if record.kind in (RecordKind.EXECED, RecordKind.ENDED):
             self._nscd_clients.forget(record.subject)
         process = self._population.find(record.subject)
+        self._population.note_change(process)
         process.note_flags(record.subject.flags, record.time)
         if record.kind == RecordKind.READ:
             self._read(process, record)
@@ -144,14 +151,15 @@ class Ledger:
     def take_in_nscd_clients(self) -> None:
         """Begin to track those that ask nscd for names: some seconds apart, since it reads their memory maps."""
         for subject in self._nscd_clients.take_confirmed():
-            self._population.find(subject).asks_nscd = True
+            process = self._population.find(subject)
+            process.asks_nscd = True
+            self._population.note_change(process)
 
     # Queries, once a tick.
 
     def tick(self, queries: Iterable[tuple[QueryKey, Queries]]) -> None:
         """Take a tick's queries in, settle what they change, and part with the processes that ended before it."""
         ended = self._population.take_ended()
-        touched: set[Process] = set()
         counted: list[tuple[Pair, Transport, int]] = []
         owed, self._owed = self._owed, {}
         for key, value in queries:
@@ -170,18 +178,37 @@ class Ledger:
             address = PairKey(self._address(key), key.netns)
             transport = _TRANSPORTS[key.transport]
             counted.append((self._take_in(process, address, key.port, transport, burst), transport, number))
-            touched.add(process)
             owner = process.owner_of(value.subject.state)
             if owner is not None and owner.id in self.processes:
                 self._take_in(owner, address, key.port, transport, burst, by_worker=True)
-                touched.add(owner)
-        touched.update(self._in_grace())
-        for process in touched:
-            self.settle(process)
+        self._judge_restless()
         for pair, transport, count in counted:
             self.queries_total[pair.state, transport] += count
         self._part_with(ended)
-        self._population.sweep(self._clock.boot())
+        self._population.sweep(self._clock.boot(), self.flagged)
+        self._take_stock()
+
+    def _judge_restless(self) -> None:
+        changed = self._population.changed
+        for process in [*changed, *(self._judge.in_grace - changed)]:
+            if not process.calm:
+                self.settle(process)
+
+    def _take_stock(self) -> None:
+        for process in self._population.changed:
+            if process.is_tracked and process.ended is None and process.id in self.processes:
+                self.tracked.add(process)
+                self._unwritten.add(process)
+            else:
+                self.tracked.discard(process)
+                self._unwritten.discard(process)
+        self._population.changed.clear()
+
+    def take_unwritten(self) -> set[Process]:
+        """Give those of the tracked that changed since the last call."""
+        self._take_stock()
+        taken, self._unwritten = self._unwritten, set()
+        return taken
 
     def _address(self, key: QueryKey) -> str:
         scope = self._surroundings.interface(key.tgid, key.scope) if key.scope else None
@@ -190,11 +217,14 @@ class Ledger:
     def _take_in(
         self, process: Process, key: PairKey, port: int, transport: Transport, burst: Burst, *, by_worker: bool = False
     ) -> Pair:
-        pair = process.pairs.setdefault(key, Pair())
-        removal = verdict.removal_for(key.address, self._outlooks.of(process))
-        pair.evidence = verdict.take_in(pair.evidence, burst, removal, self._policy.thresholds_of(process.identity))
+        pair = process.pairs.get(key)
+        if pair is None:
+            pair = process.pairs[key] = Pair()
+            process.calm = False
+        removal = self._judge.take_in(process, key.address, pair, burst)
         use = pair.uses.setdefault((port, transport), Use())
         use.take_in(burst, removal.noticed if removal else None, by_worker=by_worker)
+        self._population.changed.add(process)
         if len(process.pairs) > _MOST_PAIRS:
             self._drop_oldest_unlisted(process)
         return pair
@@ -206,14 +236,6 @@ class Ledger:
         for key in sorted(unlisted, key=lambda key: process.pairs[key].evidence.last or 0)[: _MOST_PAIRS // 4]:
             self.departed.add(process, key, process.pairs.pop(key))
 
-    def _in_grace(self) -> Iterator[Process]:
-        # The one state that time alone ends.
-        return (
-            process
-            for process in self.processes.values()
-            if any(pair.state is State.GRACE for pair in process.pairs.values())
-        )
-
     def _part_with(self, ended: list[Process]) -> None:
         for heir in self._population.inherit(ended):
             self.unsaved = True
@@ -223,26 +245,12 @@ class Ledger:
             for key, pair in process.pairs.items():
                 self.departed.add(process, key, pair)
             self._population.part_with(process)
+            self._judge.forget(process)
 
     def settle(self, process: Process) -> None:
         """Bring the states of a process's pairs up to date."""
-        if process.forwarder is None and process.pairs:
-            self._outlooks.see_whether_forwarder(process)
-        now = self._clock.boot()
-        for key, pair in process.pairs.items():
-            pair.ruling = self._policy.ruling(process.identity, key.address)
-        thresholds = self._policy.thresholds_of(process.identity)
-        outlook, conduct = self._outlooks.of(process), process.conduct()
-        for key, pair in process.pairs.items():
-            before = pair.evidence.flagged
-            pair.evidence = verdict.settle(pair.evidence, key.address, outlook, conduct, thresholds, now)
-            if before is None and pair.evidence.flagged is not None and self._outlooks.turns_out_forwarder(process):
-                self.settle(process)
-                return
-            pair.state = verdict.judge(pair.evidence, key.address, outlook, conduct, thresholds, now)
-            for use in pair.uses.values():
-                use.align(pair.evidence.removal)
-            self.unsaved |= before != pair.evidence.flagged
+        self._population.changed.add(process)
+        self.unsaved |= self._judge.settle(process)
 
     def views_in_use(self) -> set[str]:
         """Tell which views living processes are judged by."""

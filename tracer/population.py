@@ -5,6 +5,7 @@ The links come from the lineage; here they are turned into owners and workers (c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from tracer.kernel.records import Flag, KernelProcess, Subject
@@ -13,7 +14,7 @@ from tracer.process import Process, ProcessId
 from tracer.procfs import Identity
 from tracer.view import View
 
-_SWEPT_AT_ONCE = 100
+_SWEPT_AT_ONCE = 20
 
 
 class Registry(Protocol):
@@ -36,6 +37,8 @@ class Population:
         self._lineage = lineage
         self._registry = registry
         self.processes: dict[ProcessId, Process] = {}
+        self.changed: set[Process] = set()
+        """Those of which something has changed; whoever uses it empties it."""
         self._ended: list[Process] = []
         self._perhaps_ended: list[Process] = []
         self._sweep_from = 0
@@ -52,6 +55,11 @@ class Population:
         elif subject.state > found.state:
             self._stand_alone(found, subject.state)
         return found
+
+    def note_change(self, process: Process) -> None:
+        """Note that more has changed than how much it asked: it has to be judged anew."""
+        process.calm = False
+        self.changed.add(process)
 
     def keeps(self, subject: Subject) -> bool:
         """Whether it is kept already."""
@@ -80,6 +88,7 @@ class Population:
         process = Process(process_id, self._registry.identify(subject), subject.state, subject.root, None)
         process.flags = subject.flags
         self.processes[process_id] = process
+        self.note_change(process)
         process.view = self._registry.view(subject.tgid, subject.root, subject.parent_tgid)
         self._link_subject(process, subject)
         parent = self._kept(subject.parent_tgid, subject.parent_birth)
@@ -129,6 +138,7 @@ class Population:
             process.owner = owner
             owner.workers.add(process)
             owner.workers_seen += 1
+            self.changed.add(owner)
             # What the owner read is what the worker goes by.
             self._hand_down_reads(owner, process)
 
@@ -137,10 +147,10 @@ class Population:
         process_id = ProcessId(pid, entry.birth, entry.execs)
         return self.processes.get(process_id) or self._begin(subject_of(pid, entry), process_id)
 
-    @staticmethod
-    def _hand_down_reads(owner: Process, process: Process) -> None:
+    def _hand_down_reads(self, owner: Process, process: Process) -> None:
         if process.reads:
             return
+        self.note_change(process)
         process.reads.extend(read for read in owner.reads if read.state <= process.state)
         view = owner.read_view
         if view is not None:
@@ -148,8 +158,8 @@ class Population:
             is_its_own = process.view is not None and process.view.id == view.id
             process.view = process.read_view = process.view if is_its_own else view
 
-    @staticmethod
-    def _leave_owner(process: Process) -> None:
+    def _leave_owner(self, process: Process) -> None:
+        self.note_change(process)
         process.owner.workers.discard(process)
         process.owner = process
 
@@ -159,6 +169,7 @@ class Population:
         """Note that a process ended; it is parted with when what it asked before has come in."""
         if process.ended is None:
             process.ended = time
+            self.note_change(process)
             self._ended.append(process)
 
     def perhaps_end(self, process: Process) -> None:
@@ -193,6 +204,7 @@ class Population:
         return list(heirs.values())
 
     def _bequeath(self, owner: Process, heir: Process) -> None:
+        self.note_change(heir)
         self._hand_down_reads(owner, heir)
         heir.flags |= owner.flags & ~Flag.FORKED
         heir.checked = max(heir.checked, owner.checked)
@@ -213,12 +225,11 @@ class Population:
             self._leave_owner(worker)
         self.processes.pop(process.id, None)
 
-    def sweep(self, now: int) -> None:
+    def sweep(self, now: int, flagged: Iterable[Process]) -> None:
         """Find ends that no record told of: of every flagged process at once, of the others in turn."""
         turn = list(self.processes.values())
-        begin = self._sweep_from % max(len(turn), 1)
+        begin = self._sweep_from if self._sweep_from < len(turn) else 0
         self._sweep_from = begin + _SWEPT_AT_ONCE
-        flagged = [process for process in turn if process.flagged is not None]
         uncertain, self._perhaps_ended = self._perhaps_ended, []
         for process in [*uncertain, *flagged, *turn[begin : begin + _SWEPT_AT_ONCE]]:
             if not self.lives(process):

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from tracer.kernel.records import Flag, Service
 from tracer.procfs import Identity
 from tracer.rules import Action, Ruling
-from tracer.snapshot import LookupPath, State, Transport
+from tracer.snapshot import SEVERITY, LookupPath, State, Transport
 from tracer.verdict import Burst, Conduct, Evidence
 from tracer.view import View
 
 _KEPT_READS = 16
+_RANK = {state: rank for rank, state in enumerate(SEVERITY)}
 _COARSE_TICK = 10_000_000
 """Nanoseconds that the kernel's coarse clock may be behind: a tick, at 100 Hz (time(7), "The software clock")."""
 
@@ -124,6 +125,9 @@ class Process:
     former: tuple[int, Process] | None = None
     flags_at: int = 0
     ended: int | None = None
+    calm: bool = False
+    """Whether no pair's state can change by its asking more of what is listed, or never was; see
+    :meth:`tracer.ledger.Ledger.settle`."""
 
     def __post_init__(self) -> None:
         self.owner = self
@@ -172,9 +176,8 @@ class Process:
     @property
     def worst(self) -> State:
         """Its state: the worst of its pairs, but for the ignored; ``current`` where it has no other."""
-        order = list(State)
         told = (pair.state for pair in self.pairs.values() if not pair.ignored)
-        return min(told, key=order.index, default=State.CURRENT)
+        return min(told, key=_RANK.__getitem__, default=State.CURRENT)
 
     @property
     def flagged(self) -> int | None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _SYS_OPENAT2 = 437
 _RESOLVE_NO_XDEV = 0x01
 _RESOLVE_NO_MAGICLINKS = 0x02
@@ -41,8 +42,7 @@ class _OpenHow(ctypes.Structure):
 
 def _openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
     how = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
-    library = ctypes.CDLL(None, use_errno=True)
-    descriptor = library.syscall(_SYS_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))
+    descriptor = _LIBC.syscall(_SYS_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))
     if descriptor < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), os.fsdecode(path))
@@ -100,7 +100,7 @@ def _directory_identity(descriptor: int) -> Identity:
 
 def _born(descriptor: int) -> int:
     buffer = ctypes.create_string_buffer(_STATX_BYTES)
-    if ctypes.CDLL(None).statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_BTIME, buffer):
+    if _LIBC.statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_BTIME, buffer):
         return 0
     told = int.from_bytes(buffer.raw[:4], "little") & _STATX_BTIME
     seconds, nanoseconds = struct.unpack_from("=qI", buffer.raw, _STX_BTIME_AT)

@@ -17,14 +17,18 @@ _PROGRAMS: Mapping[str, LookupPath] = {
 }
 
 
+def service_of(process: Process) -> LookupPath | None:
+    """Tell which lookup service a process is, by its program; None where it is none."""
+    return _PROGRAMS.get(posixpath.basename(process.identity.exe or process.identity.comm or ""))
+
+
 class LookupServices:
     """The lookup services that run, by what a client sees of them."""
 
     def __init__(self, processes: Iterable[Process]) -> None:
         self._servers: dict[tuple[LookupPath, str], Process] = {}
         for process in processes:
-            program = posixpath.basename(process.identity.exe or process.identity.comm or "")
-            path = _PROGRAMS.get(program)
+            path = service_of(process)
             view = process.read_view or process.view
             if path is not None and view is not None and not process.is_worker:
                 self._servers[path, view.id] = process

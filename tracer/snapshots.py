@@ -10,10 +10,11 @@ from tracer.clock import Clock
 from tracer.kernel.probes import Probes
 from tracer.ledger import Ledger
 from tracer.process import Process
-from tracer.services import LookupServices
+from tracer.services import LookupServices, service_of
 from tracer.snapshot import (
     GenerationView,
     LastRead,
+    LookupPath,
     NameserverUse,
     PastUse,
     ProcessSnapshot,
@@ -24,6 +25,11 @@ from tracer.snapshot import (
 from tracer.version import VERSION
 from tracer.view import View
 from tracer.views import HOST, ViewTable
+
+_WALL_STEADY = 20_000_000
+"""Nanoseconds."""
+_THROUGH_SERVICES = frozenset({LookupPath.NSCD, LookupPath.RESOLVED, LookupPath.SSSD, LookupPath.MIXED})
+"""Of clients on these paths it is told how the service fares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +57,29 @@ class Snapshots:
         self._clock = clock
         self._kernel = platform.release()
         self._watching_since = clock.boot()
+        self._wall = Wall(clock.wall() - clock.boot())
+        self._host = ledger.host.history
+        self._services: set[Process] = set()
+        self._written: dict[Process, ProcessSnapshot] = {}
 
     def make(self) -> Snapshot:
         """Write down what is true now."""
-        now = self._clock.boot()
-        wall = Wall(self._clock.wall() - now)
+        now, wall_now = self._clock.boot(), self._clock.wall()
+        self._write_changed(now, wall_now)
+        wall = self._wall
         ledger = self._ledger
-        tracked = [process for process in ledger.processes.values() if process.is_tracked and process.ended is None]
-        views = {id(process.view): process.view for process in tracked if process.view is not None}
+        views = {id(process.view): process.view for process in self._written if process.view is not None}
         shown = {id(ledger.host): ledger.host, **views}
         changes = {HOST: ledger.host.changes, "~other": 0}
         for view in self._views.views.values():
             changes["~other"] += view.changes if view is not ledger.host else 0
-        background = Background(ledger.host.history, self._watching_since, LookupServices(tracked))
         return Snapshot(
-            time=wall(now),
+            time=wall_now,
             version=VERSION,
             bcc=self._probes.bcc,
             kernel=self._kernel,
             views=tuple(view_snapshot(view, wall) for view in shown.values()),
-            processes=tuple(process_snapshot(process, background, wall) for process in tracked),
+            processes=tuple(self._written.values()),
             watching_since=wall(self._watching_since),
             past_uses=tuple(
                 PastUse(key.nameserver, key.unit, key.exe, key.view, use.queries, wall(use.last))
@@ -83,6 +92,27 @@ class Snapshots:
             maps=self._probes.map_health(),
             ready=self._probes.ready,
         )
+
+    def _write_changed(self, now: int, wall_now: int) -> None:
+        """Bring what is written of each process up to date; only what has changed is written anew.
+
+        The wall clock's distance to the boot clock is kept until it has moved by more than it is adjusted in a
+        minute or two (adjtimex(2)): all times would be written anew for less than anybody sees.
+        """
+        changed = self._ledger.take_unwritten()
+        tracked = self._ledger.tracked
+        self._services &= tracked
+        self._services |= {process for process in changed if service_of(process) is not None}
+        if abs(wall_now - now - self._wall.offset) > _WALL_STEADY or self._host is not self._ledger.host.history:
+            self._wall, self._host = Wall(wall_now - now), self._ledger.host.history
+            changed = tracked
+        elif not changed.isdisjoint(self._services):
+            changed = changed | {process for process in tracked if process.lookup_path in _THROUGH_SERVICES}
+        background = Background(self._host, self._watching_since, LookupServices(self._services))
+        for process in changed:
+            self._written[process] = process_snapshot(process, background, self._wall)
+        if len(self._written) > len(tracked):
+            self._written = {process: written for process, written in self._written.items() if process in tracked}
 
 
 def view_snapshot(view: View, wall: Wall) -> ViewSnapshot:

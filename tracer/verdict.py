@@ -93,9 +93,10 @@ def take_in(evidence: Evidence, burst: Burst, removal: Removal | None, threshold
     """Add a burst. ``removal`` is the one in force for the address, None where it is listed or never was."""
     first = burst.first if evidence.first is None else min(evidence.first, burst.first)
     last = burst.last if evidence.last is None else max(evidence.last, burst.last)
-    evidence = align(replace(evidence, first=first, last=last, state=max(evidence.state, burst.state)), removal)
+    state = max(evidence.state, burst.state)
     if removal is None:
-        return evidence
+        return Evidence(first, last, state)
+    evidence = align(replace(evidence, first=first, last=last, state=state), removal)
     since = evidence.since_removed + burst.sent_after(removal.noticed)
     bound = removal.deadline(thresholds.grace_seconds)
     if evidence.cleared is not None:

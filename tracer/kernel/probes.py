@@ -25,15 +25,13 @@ from tracer.snapshot import MapHealth, ProbeHealth
 
 _MAX_DESCRIPTORS = 250
 _HEALTH_SECONDS = 10
+_LEAST_SUSPEND = 1_000_000
 _ASK_SECONDS = 0.1
 _SILENT = {"problem": "the loader died without a word", "remedy": "see the kernel's log: dmesg"}
 _MESSAGE_BYTES = 65536
-_MEMBARRIER = 324  # x86-64 and others differ: see _membarrier_number
+_LIBC = ctypes.CDLL(None)
+_MEMBARRIER = 324 if os.uname().machine == "x86_64" else 283
 _MEMBARRIER_CMD_GLOBAL = 1
-
-
-def _membarrier_number() -> int:
-    return {"x86_64": _MEMBARRIER, "aarch64": 283}.get(os.uname().machine, 283)
 
 
 def wait_for_programs() -> None:
@@ -43,12 +41,16 @@ def wait_for_programs() -> None:
     run inside RCU read-side sections. Where the kernel refuses it (nohz_full) the counts of a program that was under
     way may come one tick later.
     """
-    ctypes.CDLL(None).syscall(_membarrier_number(), _MEMBARRIER_CMD_GLOBAL, 0, 0)
+    _LIBC.syscall(_MEMBARRIER, _MEMBARRIER_CMD_GLOBAL, 0, 0)
 
 
 def _boot_offset() -> int:
-    """Give what CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC: the time that the machine was suspended."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    """Give what CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC: the time that the machine was suspended.
+
+    On one that never was, what lies between the two readings is no difference.
+    """
+    offset = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    return offset if abs(offset) > _LEAST_SUSPEND else 0
 
 
 @dataclass
@@ -142,7 +144,7 @@ class Probes:
         self._queries_taken = 0
         for key, queries in self._take_counted():
             self._queries_taken += 1
-            yield key, queries.shifted(self._offset)
+            yield key, queries.shifted(self._offset) if self._offset else queries
         self._offset = _boot_offset()
 
     def _take_counted(self) -> Iterator[tuple[records.QueryKey, records.Queries]]:

@@ -467,7 +467,7 @@ def test_ends_that_no_record_told_of_are_found_in_turn() -> None:
     world.tick()
     for pid in range(10, 1010, 2):
         world.end(pid, recorded=False)
-    for _ in range(40):
+    for _ in range(120):
         world.tick()
     assert sorted(process.pid for process in world.ledger.processes.values()) == list(range(11, 1010, 2))
 
