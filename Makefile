@@ -4,7 +4,7 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help setup setup-test demo test scorecard zoo picture completions lint unit bench clean
+.PHONY: help setup setup-test setup-supply demo test scorecard zoo picture completions lint unit bench lock sbom audit clean
 
 help:
 	@echo "make demo       run the stale-resolver experiment, live, in private namespaces (under 60 s)"
@@ -15,12 +15,18 @@ help:
 	@echo "make picture    draw docs/top.svg, the picture of resolvtrace top in the README"
 	@echo "make completions  write deploy/completions from the commands' own options"
 	@echo "make setup      leave a working .venv/bin/resolvtrace, and nothing else"
+	@echo "make lock       pin every package anew, with hashes, in deploy/requirements*.txt"
+	@echo "make sbom       write sbom.json (CycloneDX): what is installed beside resolvtrace, and under which licences"
+	@echo "make audit      ask the PyPA's advisory database about every pinned package; needs the internet"
 
 setup:
 	@deploy/setup run
 
 setup-test:
 	@deploy/setup test
+
+setup-supply:
+	@deploy/setup supply
 
 demo: setup
 	@.venv/bin/resolvtrace demo
@@ -58,5 +64,14 @@ completions: setup-test
 bench: setup-test
 	PYTHONPATH=tests/terminal:tests/unit/exporter $(PYTHON) -m benchmarks
 
+lock: setup-supply
+	@deploy/lock
+
+sbom: setup-supply
+	@deploy/sbom sbom.json
+
+audit: setup-supply
+	.venv-supply/bin/pip-audit --require-hashes --disable-pip --requirement deploy/requirements.txt
+
 clean:
-	rm -rf .venv tests/.build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-supply sbom.json tests/.build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
