@@ -4,7 +4,8 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help setup setup-test setup-supply demo test scorecard zoo picture completions lint unit bench lock sbom audit clean
+.PHONY: help setup setup-test setup-supply demo test scorecard zoo picture completions lint unit bench lock sbom audit
+.PHONY: install uninstall deb clean
 
 help:
 	@echo "make demo       run the stale-resolver experiment, live, in private namespaces (under 60 s)"
@@ -15,6 +16,8 @@ help:
 	@echo "make picture    draw docs/top.svg, the picture of resolvtrace top in the README"
 	@echo "make completions  write deploy/completions from the commands' own options"
 	@echo "make setup      leave a working .venv/bin/resolvtrace, and nothing else"
+	@echo "make install    put it below PREFIX (/usr/local), and start the service; make uninstall takes it away"
+	@echo "make deb        build the Debian package in dist/"
 	@echo "make lock       pin every package anew, with hashes, in deploy/requirements*.txt"
 	@echo "make sbom       write sbom.json (CycloneDX): what is installed beside resolvtrace, and under which licences"
 	@echo "make audit      ask the PyPA's advisory database about every pinned package; needs the internet"
@@ -73,5 +76,15 @@ sbom: setup-supply
 audit: setup-supply
 	.venv-supply/bin/pip-audit --require-hashes --disable-pip --requirement deploy/requirements.txt
 
+# A tree of its own below PREFIX (/usr/local), in DESTDIR where that is given; with neither, the service too.
+install:
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" deploy/install install
+
+uninstall:
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" deploy/install uninstall
+
+deb:
+	@deploy/deb
+
 clean:
-	rm -rf .venv .venv-supply sbom.json tests/.build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-supply sbom.json dist tests/.build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

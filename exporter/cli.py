@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
+from tracer.version import VERSION
+
 __all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS = (
@@ -41,12 +43,10 @@ class _Help(argparse.HelpFormatter):
 
 
 class _Version(argparse.Action):
-    """Print the version; it is looked up only here, since that takes longer than all else."""
+    """Print the version and end."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version  # noqa: PLC0415 - as said above
-
-        sys.stdout.write(f"resolvtrace {version('resolvtrace')}\n")
+        sys.stdout.write(f"resolvtrace {VERSION}\n")
         parser.exit()
 
 

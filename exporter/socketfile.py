@@ -108,11 +108,16 @@ def _listen(path: Path, group: str) -> socket.socket:
 def _share(path: Path, group: str) -> None:
     with suppress(KeyError):  # no such group: the socket stays with the daemon's own
         gid = grp.getgrnam(group).gr_gid
-        try:
-            os.chown(path, -1, gid)
-        except PermissionError:
-            _log.warning("not permitted to give the socket to its group", group=group, path=os.fspath(path))
+        if path.stat().st_gid != gid:  # the service runs with that group, and may not call chown(2)
+            _give(path, gid, group)
     path.chmod(_MODE)
+
+
+def _give(path: Path, gid: int, group: str) -> None:
+    try:
+        os.chown(path, -1, gid)
+    except PermissionError:
+        _log.warning("not permitted to give the socket to its group", group=group, path=os.fspath(path))
 
 
 def _explain(error: OSError, path: Path) -> str:

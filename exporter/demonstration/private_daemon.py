@@ -53,7 +53,8 @@ class PrivateDaemon:
 
     def __enter__(self) -> Self:
         """Start it and wait until it is ready. Raises Trouble with its own words where it is not."""
-        self._program = Program(self._command, dict(os.environ))
+        # It finds the modules where this process does, which an installed tree's launcher has told to nobody else.
+        self._program = Program(self._command, os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
         try:
             wait_until(lambda: self._ready() or self._program.poll() is not None, _READY_SECONDS, "it to be ready")
         except TimeoutError as error:
