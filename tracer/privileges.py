@@ -9,9 +9,11 @@ from pathlib import Path
 
 from tracer.errors import ResolvtraceError
 
+LOADING = ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
+"""What loading and attaching needs."""
+KEPT = ("CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE")
+"""What reading other processes' files needs, for as long as the daemon runs."""
 _SYS_ADMIN = 21
-_LOADING = ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
-_KEPT = ("CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE")
 _CARRIED_BY_SYS_ADMIN = frozenset({"CAP_BPF", "CAP_PERFMON"})
 _NUMBERS = {
     "CAP_DAC_READ_SEARCH": 2,
@@ -29,7 +31,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 """Of capset(2): two words of 32 bits for each of the three sets."""
 
 
-def lacking(names: Iterable[str] = _LOADING, status: Path = Path("/proc/self/status")) -> list[str]:
+def lacking(names: Iterable[str] = LOADING, status: Path = Path("/proc/self/status")) -> list[str]:
     """Give those of the capabilities that are not effective; by default of those that loading needs.
 
     CAP_SYS_ADMIN carries some of the others. Raises OSError.
@@ -98,7 +100,7 @@ def _drop() -> None:
     sets = (ctypes.c_uint32 * 6)()
     if libc.capget(header, sets):
         raise OSError(ctypes.get_errno(), "capget")
-    kept = sum(1 << _NUMBERS[name] for name in _KEPT)
+    kept = sum(1 << _NUMBERS[name] for name in KEPT)
     sets[0] &= kept  # effective, permitted and inheritable, the first 32; and the same for the rest
     sets[1] &= kept
     sets[2] = sets[3] = sets[4] = sets[5] = 0
