@@ -1,4 +1,4 @@
-"""`make install` and `make uninstall`, into a directory: the tree needs no checkout, and everything of it goes again."""
+"""`make install` and `make uninstall`, into a directory: the tree needs no checkout, and all of it goes again."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_installed_command_runs_from_anywhere_in_any_environment(installed: Path, tmp_path: Path) -> None:
     """It takes its modules and libraries from its own tree, and none of the caller's."""
     (tmp_path / "exporter.py").write_text("raise SystemExit('not this one')")
-    command = [installed / "usr/bin/resolvtrace", "daemon", "--check-config"]
+    command = [str(installed / "usr/bin/resolvtrace"), "daemon", "--check-config"]
     done = subprocess.run(
-        [*command, "--config", installed / "etc/resolvtrace/resolvtrace.toml"],
+        [*command, "--config", str(installed / "etc/resolvtrace/resolvtrace.toml")],
         check=False,
         capture_output=True,
         text=True,
