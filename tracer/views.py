@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from tracer import rootfs
 from tracer.clock import Clock
+from tracer.errors import ResolvtraceError
 from tracer.generations import History
 from tracer.procfs import Procfs
 from tracer.view import RESOLV_CONF, View
@@ -64,7 +65,7 @@ class ViewTable:
 
         ``root_number`` gives a living process's root as the lineage numbers it. ``known`` are the histories that a
         former daemon of this boot kept, by view, ``survived`` those of them in which a process lives on. The
-        host's view is that of PID 1 or, where PID 1 may not be looked at, ours.
+        host's view is that of PID 1 or, where PID 1 may not be looked at, ours. Raises ResolvtraceError.
         """
         self._procfs = procfs
         self._clock = clock
@@ -84,7 +85,10 @@ class ViewTable:
             self.host_pid = _own_pid(procfs)
         host = self.see(self.host_pid)
         if host is None:
-            raise FileNotFoundError("/etc")
+            raise ResolvtraceError(
+                "the host's /etc cannot be looked at",
+                "there must be one, and openat2(2): a seccomp filter, such as RestrictSUIDSGID= of a unit, forbids it",
+            )
         self.host = host
 
     def see(self, pid: int, path: str = RESOLV_CONF) -> View | None:

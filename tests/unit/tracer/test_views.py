@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from doubles import NEW, OLD, OTHER, FakeClock
 from proctree import ProcTree
 
 from tracer import rootfs
+from tracer.errors import ResolvtraceError
 from tracer.generations import SECOND
 from tracer.procfs import Procfs
 from tracer.view import RESOLV_CONF, View
@@ -125,6 +127,17 @@ def test_the_hosts_view_is_that_of_pid_1(machine: Machine) -> None:
     assert nameservers(machine.host) == (OLD,)
     assert machine.host.history.current.number == 1
     assert machine.host.history.current.began == pytest.approx(machine.clock.now, abs=5 * SECOND)
+
+
+def test_without_a_view_of_the_hosts_it_says_what_is_needed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A seccomp filter may refuse openat2(2) as if the kernel had none."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("tracer.rootfs._openat2", refuse)
+    with pytest.raises(ResolvtraceError, match=r"/etc cannot be looked at: .*openat2\(2\)"):
+        _ = machine.table
 
 
 def test_a_rename_is_a_change_at_once(machine: Machine) -> None:
