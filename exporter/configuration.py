@@ -20,6 +20,7 @@ from exporter.webconfig import WebConfig, load_web_config
 from tracer.engine import Settings
 from tracer.errors import ResolvtraceError
 from tracer.kernel.programs import MOST_ENTRIES, MOST_RING_PAGES, Capacities
+from tracer.pods import DEFAULT_DIRECTORY
 from tracer.rules import Patience, Policy, Rule
 from tracer.verdict import Thresholds
 
@@ -51,6 +52,7 @@ KEYS = (
     Key("web.config_file", "--web.config.file", "", "TLS and users, in the exporters' format", "FILE"),
     Key("log.level", "--log.level", "info", "the least that is logged", choices=LEVELS),
     Key("log.format", "--log.format", "logfmt", "how it is written", choices=FORMATS),
+    Key("pod_logs_dir", None, DEFAULT_DIRECTORY, "the kubelet's podLogsDir, which names the pods", "DIR"),
     Key("verdict.min_queries", None, 2, "queries after the grace that raise the flag"),
     Key("verdict.grace_seconds", None, 15.0, "least time that a process may take to follow a change"),
     Key("verdict.clear_seconds", None, 300.0, "time on current nameservers that clears the flag"),
@@ -83,7 +85,9 @@ class Configuration:
     def settings(self) -> Settings:
         """What concerns the tracer."""
         capacities = Capacities(**{name: self[f"capacity.{name}"] for name in Capacities.__slots__})
-        return Settings(Path(self["state_dir"]), self.policy, capacities, strict=self["strict"])
+        return Settings(
+            Path(self["state_dir"]), self.policy, capacities, strict=self["strict"], pod_logs_dir=self["pod_logs_dir"]
+        )
 
     @property
     def web(self) -> WebConfig:

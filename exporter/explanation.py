@@ -40,6 +40,8 @@ def _who(process: Process, width: int) -> Iterator[str]:
     parts = [f"{process['comm']}, pid {process['pid']}"]
     if process["unit"]:
         parts.append(process["unit"])
+    if process["pod"]:
+        parts.append(f"pod {process['pod']}")
     if process["container"]:
         parts.append(f"container {process['container'][:12]}")
     if process["uid"] is not None:

@@ -77,6 +77,7 @@ def _process(process: ProcessSnapshot) -> Process:
         "uid": process.uid,
         "unit": _text(process.unit),
         "container": _text(process.container),
+        "pod": process.pod,
         "view": process.view,
         "owner": process.owner,
         "worker": process.worker,

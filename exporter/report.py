@@ -117,8 +117,8 @@ def _row(process: Process, now: str) -> tuple[str, ...]:
 
 
 def unit_or_container(process: Process) -> str:
-    """Return the systemd unit without what it nearly always ends in, else the container's short id, else a dash."""
-    return printable(process["unit"] or (process["container"] or "-")[:12]).removesuffix(".service")
+    """Return the systemd unit without what it nearly always ends in, else the pod, the container's short id, a dash."""
+    return printable(process["unit"] or process["pod"] or (process["container"] or "-")[:12]).removesuffix(".service")
 
 
 def _worst(nameservers: list[Nameserver]) -> Nameserver | None:
@@ -155,8 +155,9 @@ def _ignored(check: Check, width: int) -> list[str]:
 
 
 def _details(process: Process, width: int) -> Iterator[str]:
-    unit = f", {process['unit']}" if process["unit"] else ""
-    yield from wrap(printable(f"{process['comm']}, pid {process['pid']}{unit}:"), width)
+    places = [process["unit"], f"pod {process['pod']}" if process["pod"] else None]
+    who = ", ".join([f"{process['comm']}, pid {process['pid']}", *filter(None, places)])
+    yield from wrap(printable(f"{who}:"), width)
     for title, text in (("Seen: ", process["reason"]), ("Do:   ", process["advice"])):
         yield from wrap(printable(text), width, initial_indent=f"  {title}", subsequent_indent=" " * 8)
 

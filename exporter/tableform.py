@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     pid: int
     comm: str
     unit: str
-    """The systemd unit, else the container's short id, else nothing."""
+    """The systemd unit, else the pod, the container's short id, nothing."""
     path: str
     nameserver: str | None
     state: str
@@ -107,7 +107,7 @@ def _entries(process: ProcessSnapshot) -> Iterator[Entry]:
     who = (
         process.pid,
         valid_text(process.comm),
-        valid_text(process.unit or (process.container or "")[:_SHORT_ID]),
+        valid_text(process.unit or process.pod or (process.container or "")[:_SHORT_ID]),
         process.lookup_path.value,
     )
     shown = [use for use in process.nameservers if not use.ignored]

@@ -78,6 +78,7 @@ class Process(TypedDict):
     uid: int | None
     unit: str | None
     container: str | None
+    pod: str | None
     view: str | None
     owner: int
     worker: bool

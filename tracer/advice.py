@@ -137,9 +137,16 @@ def _restart(process: Process) -> str:
     if identity.unit and identity.unit.endswith(".service"):
         inside = f", in container {identity.container[:12]}" if identity.container else ""
         return f"restart it: systemctl restart {identity.unit}{inside}"
+    if identity.pod:
+        return _restart_pod(identity.pod)
     if identity.container:
         return f"restart container {identity.container[:12]}"
     return f"restart {identity.comm} (pid {process.pid})"
+
+
+def _restart_pod(pod: str) -> str:
+    namespace, _, name = pod.partition("/")
+    return f"restart pod {pod}: kubectl -n {namespace} delete pod {name}, which its controller then makes anew"
 
 
 def _of_outdated(process: Process, address: str, host: History) -> tuple[str, str]:
@@ -148,6 +155,8 @@ def _of_outdated(process: Process, address: str, host: History) -> tuple[str, st
     in_chroot = process.view is not None and process.view.inside
     what = f"its own copy, {_file(process)}," if in_chroot else "its own copy of resolv.conf"
     reason = f"asks {address}, which {what} still lists and the host's resolv.conf does not{since}"
+    if process.identity.pod:
+        return reason, f"{_restart_pod(process.identity.pod)}: its copy is made with it"
     if process.identity.container:
         return reason, f"restart container {process.identity.container[:12]}: its copy is made when it starts"
     copy = _file(process) if in_chroot else "the copy of resolv.conf that it sees"

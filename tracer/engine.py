@@ -21,6 +21,7 @@ from tracer.ledger import Ledger
 from tracer.lineage import Former, Lineage
 from tracer.losses import Lost, none_lost
 from tracer.machine import Machine, cgroup_root
+from tracer.pods import DEFAULT_DIRECTORY, Pods
 from tracer.privileges import drop_privileges, require_first_pid_namespace, require_privileges
 from tracer.process import Process
 from tracer.procfs import Procfs
@@ -46,6 +47,7 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     capacities: Capacities = field(default_factory=Capacities)
     strict: bool = False
+    pod_logs_dir: str = DEFAULT_DIRECTORY
 
 
 class Tracer:
@@ -62,7 +64,7 @@ class Tracer:
         require_first_pid_namespace()
         self._settings = settings
         self._clock = clock or Clock()
-        self._procfs = Procfs()
+        self._procfs = Procfs(pods=Pods(settings.pod_logs_dir))
         self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
         self._probes = kernel_probes.load(settings.capacities, stopped)

@@ -75,7 +75,8 @@ class Machine:
         elif group is None or exe is None:
             self._lost[Lost.PROCESS_GONE] += 1
         unit, container = unit_and_container_of_path(group or "/")
-        return Identity(text(subject.comm) or _UNKNOWN, exe, subject.uid, unit, container)
+        pod = self._procfs.pods.of_cgroup(group or "/")
+        return Identity(text(subject.comm) or _UNKNOWN, exe, subject.uid, unit, container, pod)
 
     def _is_same(self, subject: Subject) -> bool:
         entry = self._lineage.process(subject.tgid)

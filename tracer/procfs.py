@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tracer.pods import Pods
+
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _CONTAINER = re.compile(r"(?:^|[-/:])([0-9a-f]{64})(?:\.scope)?(?:/|$)")
 _UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount|swap))(?=/|$)")
@@ -39,6 +41,8 @@ class Identity:
     uid: int | None = None
     unit: str | None = None
     container: str | None = None
+    pod: str | None = None
+    """``namespace/name`` of its Kubernetes pod: see :mod:`tracer.pods`."""
     start: int | None = None
     """When it was forked, to the clock tick, in nanoseconds of CLOCK_BOOTTIME."""
     image: bytes | None = None
@@ -59,10 +63,11 @@ class Running:
 
 
 class Procfs:
-    """One /proc."""
+    """One /proc, and the kubelet's directory, which names the pods in it."""
 
-    def __init__(self, root: str = "/proc") -> None:
+    def __init__(self, root: str = "/proc", pods: Pods | None = None) -> None:
         self.root = root
+        self.pods = pods or Pods()
 
     def _path(self, pid: int, name: str) -> str:
         return f"{self.root}/{pid}/{name}"
@@ -145,13 +150,15 @@ class Procfs:
         """Read who it is."""
         comm = self._read(pid, "comm")
         groups = self._read(pid, "cgroup")
-        unit, container = unit_and_container((groups or b"").decode(errors="replace"))
+        path = cgroup_path((groups or b"").decode(errors="replace"))
+        unit, container = unit_and_container_of_path(path)
         return Identity(
             comm.rstrip(b"\n").decode("utf-8", "surrogateescape") if comm is not None else None,
             self.exe(pid),
             self._uid(pid),
             unit,
             container,
+            self.pods.of_cgroup(path),
             stat.start if (stat := self.stat(pid)) else None,
             self.image(pid),
         )
@@ -167,17 +174,17 @@ class Procfs:
         return (Path(self.root) / "sys/kernel/random/boot_id").read_text().strip()
 
 
-def unit_and_container(groups: str) -> tuple[str | None, str | None]:
-    """Find systemd unit and container in the text of /proc/PID/cgroup (cgroups(7)).
+def cgroup_path(groups: str) -> str:
+    """Find the path that names a process's unit, container and pod in the text of /proc/PID/cgroup (cgroups(7)).
 
-    On a hybrid host the unit stands in systemd's own hierarchy, and the unified one says `/`.
+    On a hybrid host it stands in systemd's own hierarchy, and the unified one says `/`.
     """
     paths = {}
     for line in groups.splitlines():
         _, controllers, path = (*line.split(":", 2), "", "")[:3]
         paths[controllers] = path
     unified = paths.get("", "/")
-    return unit_and_container_of_path(unified if unified != "/" else paths.get("name=systemd", "/"))
+    return unified if unified != "/" else paths.get("name=systemd", "/")
 
 
 def unit_and_container_of_path(path: str) -> tuple[str | None, str | None]:

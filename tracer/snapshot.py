@@ -118,6 +118,8 @@ class ProcessSnapshot:
     uid: int | None
     unit: str | None
     container: str | None
+    pod: str | None
+    """``namespace/name`` of its Kubernetes pod."""
     view: str | None
     owner: int
     worker: bool

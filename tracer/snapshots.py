@@ -148,6 +148,7 @@ def process_snapshot(process: Process, background: Background, wall: Wall) -> Pr
         uid=identity.uid,
         unit=identity.unit,
         container=identity.container,
+        pod=identity.pod,
         view=process.view.id if process.view else None,
         owner=process.owner.pid,
         worker=process.is_worker,

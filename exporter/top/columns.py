@@ -68,7 +68,7 @@ COLUMNS = (
         "PID", "the process, or how many a unit has", 7, 7, 1, lambda row, _: _pid(row), lambda row: row.pid, right=True
     ),
     Column("COMM", "its name", 6, 15, 1, lambda row, _: printable(row.comm), lambda row: row.comm.lower()),
-    Column("UNIT", "systemd unit, or container", 10, 32, 2, lambda row, _: _unit(row), lambda row: row.unit or None),
+    Column("UNIT", "systemd unit, pod, container", 10, 32, 2, lambda row, _: _unit(row), lambda row: row.unit or None),
     Column("PATH", "how it looks names up", 8, 8, 4, lambda row, _: row.path, lambda row: row.path),
     Column(
         "NAMESERVER",

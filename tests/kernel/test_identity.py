@@ -21,6 +21,7 @@ from exporter.lab import NAME, OLD, OLD_ANSWER, Program, World, experiment, wait
 
 NAMESERVER, BRIEF = "192.0.2.53", "192.0.2.99"
 CONTAINER = "0123456789abcdef" * 4
+POD_UID, POD_LOGS = "6f1c2b7e_3d4a_4c8b_9e21_0a1b2c3d4e5f", "shop_web-0_6f1c2b7e-3d4a-4c8b-9e21-0a1b2c3d4e5f"
 UID = 12345
 CASES = {
     "service": ("system.slice/foo.service", "foo.service", None),
@@ -28,6 +29,7 @@ CASES = {
     "user": ("user.slice/user-1000.slice/user@1000.service/app.slice/app-foo.scope", "app-foo.scope", None),
     "docker": (f"system.slice/docker-{CONTAINER}.scope", None, CONTAINER),
     "pod": (f"kubepods.slice/kubepods-pod1.slice/cri-containerd-{CONTAINER}.scope", None, CONTAINER),
+    "named pod": (f"kubepods.slice/kubepods-pod{POD_UID}.slice/cri-containerd-{CONTAINER}.scope", None, CONTAINER),
     "inside": (f"system.slice/docker-{CONTAINER}.scope/system.slice/bar.service", "bar.service", CONTAINER),
     "none": ("neither", None, None),
 }
@@ -58,8 +60,12 @@ def run(tmp_path_factory: pytest.TempPathFactory, cgroups: Cgroups) -> Run:
     asks = [str(build("send_queries")), "sendto", "23"]
     services = [cgroups.within(f"system.slice/{unit}", [*asks, BRIEF]) for unit in ("gone.service", "gone.service")]
     services.append(cgroups.within(f"system.slice/docker-{CONTAINER}.scope", [*asks, BRIEF]))
+    directory = tmp_path_factory.mktemp("identity")
+    (directory / "pods" / POD_LOGS).mkdir(parents=True)
+    (directory / "resolvtrace.d").mkdir()
+    (directory / "resolvtrace.d" / "pods.toml").write_text(f'pod_logs_dir = "{directory}/pods"\n')
     with (
-        daemon(tmp_path_factory.mktemp("identity")) as running,
+        daemon(directory) as running,
         World([NAMESERVER, BRIEF], f"nameserver {NAMESERVER}\n") as world,
     ):
         for address in (NAMESERVER, BRIEF):
@@ -88,6 +94,12 @@ def run_in(shell: Program, argv: Sequence[str], number: int) -> None:
     """Let a shell run a program to its end, the shell's ``number``-th; it lives for some milliseconds."""
     shell.write_line(" ".join(f"'{word}'" for word in argv))
     wait_until(lambda: shell.output().count("done") == number, 10, "it to be gone")
+
+
+def test_a_pod_has_the_name_that_the_kubelet_gave_its_logs(run: Run) -> None:
+    """And one that has no logs there has none."""
+    assert run.rows["named pod"]["pod"] == "shop/web-0"
+    assert run.rows["pod"]["pod"] is None
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -61,6 +61,7 @@ def process(pid: int, state: State = State.CURRENT, comm: str = "getip", **chang
         uid=0,
         unit=None,
         container=None,
+        pod=None,
         view="host",
         owner=pid,
         worker=False,

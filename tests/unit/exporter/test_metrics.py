@@ -154,8 +154,8 @@ def test_every_state_and_path_is_present() -> None:
 
 
 def test_a_unit_is_preferred_to_a_container() -> None:
-    """A container's short id stands in for a unit where there is none."""
-    bare = process(1, State.STALE, container="0123456789abcdef")
+    """A container's short id stands in for a unit where there is none; pods' names are too many for a label."""
+    bare = process(1, State.STALE, container="0123456789abcdef", pod="shop/web-0")
     value = snapshot(bare, replace(bare, pid=2, unit="a.service"))
     assert set(samples(value, "resolvtrace_stale_resolver")) == {
         ("0123456789ab", "getip", OLD),

@@ -54,6 +54,14 @@ def test_no_line_is_as_wide_as_the_terminal(width: int) -> None:
     assert max(map(width_of, report(check(snapshot(long, wide)), width).splitlines())) < width
 
 
+def test_a_pod_is_named_where_a_container_would_be() -> None:
+    """In the table and above what to do."""
+    one = process(1, State.STALE, container="0123456789abcdef", pod="shop/web-0")
+    lines = report(check(snapshot(one)), None).splitlines()
+    assert any(line.split()[:4] == ["stale", "1", "getip", "shop/web-0"] for line in lines)
+    assert "getip, pid 1, pod shop/web-0:" in lines
+
+
 def test_into_a_pipe_nothing_is_cut() -> None:
     """A script sees whole names."""
     address = "2001:db8:1234:5678:9abc:def0:1234:5678"

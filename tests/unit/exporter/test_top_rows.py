@@ -50,6 +50,12 @@ def test_a_row_is_a_process_and_a_nameserver_over_all_transports() -> None:
     assert table(snapshot(one))["rows"][0].queries == 17
 
 
+def test_a_pod_is_named_where_a_container_would_be() -> None:
+    """Its name says more than twelve digits."""
+    one = process(1, container="0123456789abcdef", pod="shop/web-0")
+    assert table(snapshot(one))["rows"][0].unit == "shop/web-0"
+
+
 def test_who_asks_nobody_itself_has_a_row() -> None:
     """A client of nscd."""
     (row,) = rows(snapshot(process(9, nameservers=())))

@@ -24,6 +24,7 @@ WHO = {
     "service": Identity("getip", None, unit="sendmail.service"),
     "session": Identity("getip", None, unit="session-3.scope"),
     "container": Identity("getip", None, container=ID),
+    "pod": Identity("getip", None, container=ID, pod="shop/web-0"),
     "service in a container": Identity("getip", None, unit="nginx.service", container=ID),
 }
 STATES = {
@@ -103,6 +104,7 @@ def test_the_reason_names_the_nameserver(state: State) -> None:
         ("service", "systemctl restart sendmail.service"),
         ("session", "restart getip (pid 10)"),
         ("container", "restart container 0123456789ab"),
+        ("pod", "restart pod shop/web-0: kubectl -n shop delete pod web-0"),
         ("service in a container", "systemctl restart nginx.service, in container 0123456789ab"),
     ],
 )
@@ -112,7 +114,12 @@ def test_stale_advice_names_what_to_restart(who: str, what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "what"), [("container", "restart container 0123456789ab"), ("service", "refresh the copy of resolv.conf")]
+    ("who", "what"),
+    [
+        ("container", "restart container 0123456789ab"),
+        ("pod", "kubectl -n shop delete pod web-0"),
+        ("service", "refresh the copy of resolv.conf"),
+    ],
 )
 def test_outdated_advice_is_about_the_copy(who: str, what: str) -> None:
     """A container gets its copy when it starts; a chroot's somebody has to refresh."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from proctree import ProcTree
 
-from tracer.procfs import Procfs, unit_and_container, unit_and_container_of_path
+from tracer.procfs import Procfs, cgroup_path, unit_and_container_of_path
 
 ID = "0123456789abcdef" * 4
 OTHER_ID = "fedcba9876543210" * 4
@@ -80,7 +80,7 @@ def test_a_process_that_vanishes_while_it_is_read_keeps_what_was_read(tree: Proc
     process = tree.add(7, exe="/bin/x", cgroup="0::/system.slice/x.service\n")
     (process / name).unlink()
     known = vars_of(Procfs(tree.root), 7)
-    assert known.count(None) == 2  # that one, and the container it has none of
+    assert known.count(None) == 3  # that one, and the container and pod that it has none of
 
 
 def test_an_empty_stat_is_a_process_that_is_gone(tree: ProcTree) -> None:
@@ -199,7 +199,7 @@ UNITS = [
 @pytest.mark.parametrize(("groups", "unit", "container"), [case[1:] for case in UNITS], ids=[case[0] for case in UNITS])
 def test_unit_and_container(groups: str, unit: str | None, container: str | None) -> None:
     """As systemd, Docker, containerd, CRI-O and Podman lay out their cgroups."""
-    found = unit_and_container(groups)
+    found = unit_and_container_of_path(cgroup_path(groups))
     assert found[1] == container
     assert unit in ("*", found[0])
 
@@ -214,7 +214,7 @@ def test_a_rootless_container_is_not_called_its_users_manager() -> None:
 @given(st.text(max_size=200))
 def test_no_text_of_cgroups_raises(groups: str) -> None:
     """A cgroup's name is its maker's to choose."""
-    unit_and_container(groups)
+    unit_and_container_of_path(cgroup_path(groups))
 
 
 def test_the_boot_is_known_by_its_id(tree: ProcTree) -> None:
