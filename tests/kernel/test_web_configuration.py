@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import http.client
+import shutil
 import signal
+import ssl
 import subprocess
 from pathlib import Path
 
 import bcrypt
+import pytest
+from pki import make, trusting
 from tracing import RESOLVTRACE, Daemon, daemon
 
 from exporter.lab import wait_until
@@ -55,11 +59,41 @@ def test_a_wrong_file_leaves_the_old_one_in_force(tmp_path: Path) -> None:
         assert status(running) == 200
 
 
-def test_a_wrong_file_is_refused_at_the_start(tmp_path: Path) -> None:
+def shown(running: Daemon, directory: Path) -> str:
+    """Give the certificate, in PEM, that the daemon shows to a client that trusts the authority."""
+    client = http.client.HTTPSConnection(running.address or "", timeout=5, context=trusting(directory))
+    client.connect()
+    try:
+        assert isinstance(client.sock, ssl.SSLSocket)
+        return ssl.DER_cert_to_PEM_cert(client.sock.getpeercert(binary_form=True) or b"")
+    finally:
+        client.close()
+
+
+def test_a_renewed_certificate_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None:
+    """The file names them; SIGHUP reads them too."""
+    make(tmp_path)
+    for kind in ("crt", "key"):
+        shutil.copy(tmp_path / f"server.{kind}", tmp_path / f"used.{kind}")
+    file = tmp_path / "web.yml"
+    text = "tls_server_config:\n  cert_file: used.crt\n  key_file: used.key\n"
+    file.write_text(text)
+    with daemon(tmp_path / "daemon", "--web.config.file", str(file)) as running:
+        assert shown(running, tmp_path) == (tmp_path / "server.crt").read_text()
+        shutil.copy(tmp_path / "client.crt", tmp_path / "used.crt")
+        reload(running, file, text, "configuration not reloaded")
+        assert shown(running, tmp_path) == (tmp_path / "server.crt").read_text()
+        shutil.copy(tmp_path / "client.key", tmp_path / "used.key")
+        reload(running, file, text, "configuration reloaded")
+        assert shown(running, tmp_path) == (tmp_path / "client.crt").read_text()
+
+
+@pytest.mark.parametrize("flags", [(), ("--check-config",)], ids=["start", "check"])
+def test_a_wrong_file_is_refused_at_the_start(tmp_path: Path, flags: tuple[str, ...]) -> None:
     """In one line, before anything is loaded."""
     file = tmp_path / "web.yml"
     file.write_text("tls_server_config:\n  cert_file: none\n  key_file: none\n")
-    argv = [str(RESOLVTRACE), "daemon", "--config=/dev/null", f"--web.config.file={file}", "--check-config"]
+    argv = [str(RESOLVTRACE), "daemon", "--config=/dev/null", f"--web.config.file={file}", *flags]
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=10)
     assert done.returncode == 1
     assert done.stderr == (

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from pki import make, trusting
 from samples import full, running
 
 from exporter.web import Limits, WebServer
@@ -27,20 +28,9 @@ HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an authority, and certificates that it signed for a server and for a client; and a stranger's."""
+    """Make certificates."""
     directory = tmp_path_factory.mktemp("pki")
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], check=True, cwd=directory, capture_output=True)
-
-    for name in ("ca", "stranger"):
-        openssl("req", "-x509", *curve, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt")
-    for name in ("server", "client"):
-        extra = ["-addext", "subjectAltName=IP:127.0.0.1"]
-        signed = ["-CA", "ca.crt", "-CAkey", "ca.key"]
-        files = ["-keyout", f"{name}.key", "-out", f"{name}.crt"]
-        openssl("req", "-x509", *curve, *signed, *extra, "-subj", f"/CN={name}", *files)
+    make(directory)
     return directory
 
 
@@ -61,14 +51,6 @@ def serving(config: WebConfig, limits: Limits | None = None) -> Iterator[WebServ
     """Run a server."""
     with running(lambda: WebServer.start(full, "127.0.0.1:0", config=config, limits=limits)) as server:
         yield server
-
-
-def trusting(pki: Path, client: str = "") -> ssl.SSLContext:
-    """Return what a client goes by that trusts the authority, and may have a certificate."""
-    context = ssl.create_default_context(cafile=pki / "ca.crt")
-    if client:
-        context.load_cert_chain(pki / f"{client}.crt", pki / f"{client}.key")
-    return context
 
 
 def get(server: WebServer, context: ssl.SSLContext | None = None, user: str = "", password: str = PASSWORD) -> int:

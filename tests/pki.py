@@ -1,0 +1,32 @@
+"""Certificates for tests: an authority, what it signed for a server and for a client, and a stranger's."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+
+_CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+
+
+def make(directory: Path) -> None:
+    """Write NAME.crt and NAME.key for ca, stranger, server (127.0.0.1) and client."""
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], check=True, cwd=directory, capture_output=True)
+
+    for name in ("ca", "stranger"):
+        openssl("req", "-x509", *_CURVE, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt")
+    for name in ("server", "client"):
+        extra = ["-addext", "subjectAltName=IP:127.0.0.1"]
+        signed = ["-CA", "ca.crt", "-CAkey", "ca.key"]
+        files = ["-keyout", f"{name}.key", "-out", f"{name}.crt"]
+        openssl("req", "-x509", *_CURVE, *signed, *extra, "-subj", f"/CN={name}", *files)
+
+
+def trusting(directory: Path, client: str = "") -> ssl.SSLContext:
+    """Return what a client goes by that trusts the authority, and may have a certificate."""
+    context = ssl.create_default_context(cafile=directory / "ca.crt")
+    if client:
+        context.load_cert_chain(directory / f"{client}.crt", directory / f"{client}.key")
+    return context
