@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, OrderedDict
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +13,7 @@ from tracer.cgroups import CgroupPaths
 from tracer.clock import Clock
 from tracer.forwarders import Forwarders
 from tracer.generations import SECOND
+from tracer.kernel.filesystems import find_cgroup2
 from tracer.kernel.probes import Probes
 from tracer.kernel.records import CHROOTED, Subject, text
 from tracer.lineage import Lineage
@@ -161,9 +161,5 @@ class Machine:
 
 
 def cgroup_root() -> str:
-    """Give the directory of the unified cgroup tree; `/` where there is none to be seen."""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        if after.startswith("cgroup2 "):
-            return os.fsdecode(before.split()[4])
-    return "/nonexistent"
+    """Give the directory of the unified cgroup tree; one that is not there where there is none to be seen."""
+    return str(find_cgroup2() or "/nonexistent")

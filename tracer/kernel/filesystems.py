@@ -13,6 +13,8 @@ from tracer.errors import ResolvtraceError
 
 _CLONE_NEWNS = 0x00020000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
+_ROOT_CGROUP = 1
+"""Its inode, on every machine: kernel/cgroup/cgroup.c, cgroup_setup_root."""
 # The places below /sys where libbcc looks for the tracepoints' descriptions.
 _TRACEFS = ("kernel/debug/tracing", "kernel/tracing")
 
@@ -68,14 +70,20 @@ def require_tracefs() -> Path:
 
 
 def find_cgroup2(mountinfo: Path = Path("/proc/self/mountinfo")) -> Path | None:
-    """Find the root of the unified cgroup tree (cgroups(7)); None where it is not mounted. Raises OSError."""
+    """Find the root of the unified cgroup tree (cgroups(7)); None where it is not mounted. Raises OSError.
+
+    In a cgroup namespace `/` is the namespace's own part of the tree, and the machine's tree, where it is mounted too,
+    is shown as `/../..` (cgroup_namespaces(7)).
+    """
+    found: dict[int, Path] = {}
     for line in mountinfo.read_text().splitlines():
         before, _, after = line.partition(" - ")
         if after.startswith("cgroup2 "):
             fields = before.split()
-            if fields[3] == "/":  # its root, not a part of it bound somewhere
-                return Path(fields[4].encode().decode("unicode_escape"))
-    return None
+            above = fields[3].count("/..")
+            if fields[3] == "/" or fields[3] == "/.." * above:  # not a part of it bound somewhere
+                found.setdefault(above, Path(fields[4].encode().decode("unicode_escape")))
+    return found[max(found)] if found else None
 
 
 def require_cgroup2() -> Path:
@@ -83,10 +91,15 @@ def require_cgroup2() -> Path:
 
     Raises ResolvtraceError.
     """
-    if found := find_cgroup2():
-        return found
-    # On a hybrid host the directory itself holds the hierarchies of cgroup v1, which must not be covered.
-    hybrid = Path("/sys/fs/cgroup/unified")
-    place = hybrid if hybrid.is_dir() else hybrid.parent
-    _mount_privately("cgroup2", place)
+    place = find_cgroup2()
+    if place is None:
+        # On a hybrid host the directory itself holds the hierarchies of cgroup v1, which must not be covered.
+        hybrid = Path("/sys/fs/cgroup/unified")
+        place = hybrid if hybrid.is_dir() else hybrid.parent
+        _mount_privately("cgroup2", place)
+    if place.stat().st_ino != _ROOT_CGROUP:
+        raise ResolvtraceError(
+            f"{place} is a container's part of the cgroup tree, and nothing outside of it would be seen",
+            "mount the machine's /sys/fs/cgroup in its place, or start the container with --cgroupns=host",
+        )
     return place

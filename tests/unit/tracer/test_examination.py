@@ -21,6 +21,7 @@ from tracer.examination.libraries import bcc
 from tracer.examination.nscd import nscd
 from tracer.examination.resolvfile import resolv_conf
 from tracer.kernel import trial
+from tracer.kernel.filesystems import find_cgroup2
 from tracer.kernel.programs import TRACEPOINTS
 
 ALL = 0x1FFFFFFFFFF
@@ -170,6 +171,13 @@ def test_cgroup2(proc: Path, mountinfo: str, filesystems: str, effective: int, r
     write(proc / "self/mountinfo", mountinfo)
     write(proc / "filesystems", filesystems)
     assert cgroup2(privileged(proc, effective)).result == result
+
+
+def test_in_a_cgroup_namespace_the_machines_tree_is_the_one_above(proc: Path) -> None:
+    """A container's own part of it is mounted first, and says that it is the root."""
+    lines = ["40 30 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw", "41 30 0:26 /../../.. /host ro - cgroup2 cgroup rw"]
+    mountinfo = write(proc / "self/mountinfo", "\n".join([*lines, "42 30 0:26 /../x /other ro - cgroup2 cgroup rw"]))
+    assert find_cgroup2(mountinfo) == Path("/host")
 
 
 def test_tracefs_and_its_tracepoints(proc: Path, tmp_path: Path) -> None:
