@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Daemon:
         clear: float = 300.0,
         host: int | None = None,
         capacity: Mapping[str, int] | None = None,
+        within: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.socket = str(directory / "socket")
@@ -46,6 +47,7 @@ class Daemon:
         sizes = "".join(f"{name} = {size}\n" for name, size in (capacity or {}).items())
         config.write_text(f"{verdict}[capacity]\n{sizes}")
         self._command = [
+            *within,
             *(behind_host(host) if host is not None else []),
             *(str(RESOLVTRACE), "daemon", "--config", str(config), "--socket", self.socket),
             *("--state-dir", str(self.state_dir), "--web.listen-address", "127.0.0.1:0", *flags),

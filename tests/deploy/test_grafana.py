@@ -41,6 +41,11 @@ def test_grafanas_own_models_know_every_key() -> None:
     assert lost(given, kept) == []
 
 
+def test_every_file_is_tried() -> None:
+    """There is one dashboard."""
+    assert list(dashboard.FILE.parent.iterdir()) == [dashboard.FILE]
+
+
 def test_every_data_source_is_the_one_that_is_chosen() -> None:
     """Nobody else's Prometheus has our name."""
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-DEPLOY = Path("deploy/prometheus")
+FILES = sorted(Path("deploy/prometheus").iterdir())
+RULES = [file for file in FILES if file.name.endswith(".rules.yml")]
+CONFIGURATIONS = [file for file in FILES if file not in RULES]
 
 
 def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -15,11 +17,20 @@ def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["promtool", *map(str, words)], check=False, capture_output=True, text=True)
 
 
+def test_the_configuration_that_takes_over_from_shards_is_one(tmp_path: Path) -> None:
+    """The page on fleets shows it."""
+    _, _, rest = Path("docs/fleet.md").read_text().partition("```yaml\n")
+    shown = tmp_path / "prometheus.yml"
+    shown.write_text(rest.partition("```")[0])
+    done = promtool("check", "config", "--syntax-only", shown)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [
-        ("check", "rules", DEPLOY / "resolvtrace.rules.yml"),
-        ("check", "config", "--syntax-only", DEPLOY / "scrape.yml"),
+        *(("check", "rules", file) for file in RULES),
+        *(("check", "config", "--syntax-only", file) for file in CONFIGURATIONS),
         ("test", "rules", "tests/deploy/rules.test.yml"),
     ],
     ids="{0[0]} {0[1]}".format,

@@ -25,6 +25,14 @@ def test_the_file_is_what_the_commands_make_it(shell: str) -> None:
     assert FILES[shell].read_text() == SHELLS[shell]()
 
 
+def test_every_shell_reads_its_file_without_a_word() -> None:
+    """And there is no file that none would read."""
+    assert set(FILES.values()) == set(Path("deploy/completions").iterdir())
+    for shell, file in FILES.items():
+        done = subprocess.run([shell, "-n", file], check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stdout + done.stderr) == (0, ""), shell
+
+
 def in_bash(*words: str) -> set[str]:
     """Ask bash what may stand for the last word."""
     script = """

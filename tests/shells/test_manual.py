@@ -33,7 +33,7 @@ def shown(page: Path) -> str:
     return re.sub(".\b", "", done.stdout)
 
 
-@pytest.mark.parametrize("page", [COMMAND, CONFIGURATION], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted(PAGES.iterdir()), ids=lambda page: page.name)
 def test_groff_has_nothing_to_warn_of(page: Path) -> None:
     """And no line is longer than the terminal."""
     assert max(map(len, shown(page).splitlines())) <= WIDTH
