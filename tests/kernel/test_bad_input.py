@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 from building import build
+from lab_cgroups import Cgroups
 from tracing import RESOLVTRACE, SHORT, Daemon, daemon
 
 from exporter.lab import NAME, NEW, OLD, Program, World
+from tracer.kernel.filesystems import find_cgroup2
 
 IMPLICIT = "127.0.0.1"
 """What glibc asks where a file names nobody."""
@@ -299,6 +301,16 @@ def test_another_pid_namespace_is_told(tmp_path: Path) -> None:
     line = refusal(tmp_path, before=["unshare", "--pid", "--fork", "--mount-proc"])
     assert "not the machine's first pid namespace" in line
     assert "--pid=host" in line
+
+
+def test_a_container_that_sees_its_own_cgroups_alone_is_told(tmp_path: Path) -> None:
+    """It would watch itself, and say that all is well: the root that it has mounted is none."""
+    mount = f"mount -t cgroup2 cgroup2 {find_cgroup2()};"
+    with Cgroups() as cgroups:
+        before = behind(WITH_TRACEFS + WITHOUT_CGROUP2 + mount)
+        line = refusal(tmp_path, before=cgroups.within("container", ["unshare", "--cgroup", *before]))
+    assert "is a container's part of the cgroup tree" in line
+    assert "--cgroupns=host" in line
 
 
 @pytest.mark.parametrize(
