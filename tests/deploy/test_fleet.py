@@ -62,7 +62,7 @@ def test_a_host_costs_as_many_series_as_the_page_on_fleets_says(server: Promethe
     """docs/fleet.md reckons with it."""
     ((_, quiet),) = server.query('avg(scrape_samples_scraped{instance=~"followed.+"})')
     ((_, stale),) = server.query('avg(scrape_samples_scraped{instance=~"stale.+"})')
-    assert (quiet, stale - quiet) == (72, 2)
+    assert (quiet, stale - quiet) == (78, 2)
 
 
 @pytest.mark.parametrize("kind", HOSTS)
