@@ -4,7 +4,7 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help setup setup-test setup-supply demo test scorecard zoo picture completions lint unit bench lock sbom audit
+.PHONY: help setup setup-test setup-supply demo test scorecard zoo picture completions lint unit fuzz bench lock sbom audit
 .PHONY: install uninstall deb clean
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test       lint, type check and every test, with the real kernel (some minutes)"
 	@echo "make scorecard  every way of asking, tried on this kernel; writes docs/scorecard.md (under 30 s)"
 	@echo "make zoo        every resolver through the change, those too that take minutes; and how long each took"
+	@echo "make fuzz       made-up input by the hundred thousand, resolv.conf against glibc itself (some minutes)"
 	@echo "make bench      measure: start, memory, nanoseconds a query (some minutes)"
 	@echo "make picture    draw docs/top.svg, the picture of resolvtrace top in the README"
 	@echo "make completions  write deploy/completions from the commands' own options"
@@ -45,6 +46,10 @@ lint: setup-test
 # What needs neither root nor a kernel with BPF.
 unit: setup-test
 	$(PYTHON) -m pytest tests/unit
+
+# `make test` runs it too, with less of it and the same each time.
+fuzz: setup-test
+	@$(PYTHON) -m pytest tests/fuzz --quiet -m '' --durations 0 --durations-min 1
 
 # Prints the table and writes the page; a row that fails fails the run.
 scorecard: setup-test

@@ -37,13 +37,14 @@ _GLIBC_LINE = re.compile(rb"^(nameserver|search|domain|options)[ \t]++([^\n\0]+)
 _ANY_LINE = re.compile(rb"(?:\A|[\r\n])[ \t\v\f]*+nameserver[ \t\v\f]++([^\r\n\0#;]+)")
 _WORD = re.compile(rb"[^ \t]+")
 # atoi() skips white space: `timeout: 7` is 7, and is followed by the unknown option `7`.
-_NUMBER_OPTION = re.compile(rb"(?<![^ \t])(timeout|attempts):(?=[ \t\r\v\f]*+([+-]?)0*+(\d{0,9}))")
+_NUMBER_OPTION = re.compile(rb"(?<![^ \t])(timeout|attempts):(?=[ \t\r\v\f]*+([+-]?)0*+(\d{0,20}))")
 _ONE_BY_ONE_OPTION = re.compile(rb"(?<![^ \t])single-request")
 _IPV4_WITH_PORT = re.compile(rb"(\d+\.\d+\.\d+\.\d+)[:.]\d+")
 _BRACKETS = re.compile(rb"\[([^]%]+)\](?::\d+)?(%.+)?")
-_INTERFACE = re.compile(rb"[!-$&-.0-9;-~]{1,15}")
-"""Names that the kernel's dev_valid_name() lets an interface have, ASCII only."""
-_SCOPE_ID_MAX = 0xFFFFFFFF
+_INTERFACE = re.compile(rb"(?!.{16})([!-$&-.0-9;-~]+)(?::.*)?", re.DOTALL)
+"""Names that the kernel's dev_valid_name() lets an interface have, ASCII only, and an alias, which it leaves out."""
+_SCOPE_ID_MAX, _SCOPE_DIGITS = 0xFFFFFFFF, 11
+_LONG_MAX, _INT_MAX, _INTS = 2**63 - 1, 2**31 - 1, 2**32
 _READINGS_MAX = 300
 """Two or three to a nameserver. A container that writes a megabyte of them must not fill everybody's snapshot."""
 
@@ -98,8 +99,10 @@ class _Interfaces:
 
         An interface glibc cannot find gives scope id 0, silently; Go keeps the text, c-ares drops the line.
         """
-        text = scope.decode("ascii") if _INTERFACE.fullmatch(scope) else ""
-        number = (self.index(text) if text else None) or (int(text) if text.isdigit() else 0)
+        named = _INTERFACE.fullmatch(scope)
+        text = named[1].decode("ascii") if named else ""
+        digits = scope.lstrip(b"0") if scope.isdigit() else b""
+        number = (self.index(text) if text else None) or int(digits[:_SCOPE_DIGITS] or b"0")
         if 0 < number <= _SCOPE_ID_MAX:
             yield canonical(packed, self.name(number) or str(number))
         yield canonical(packed)
@@ -132,6 +135,13 @@ def _readings(line: bytes, interfaces: _Interfaces) -> Iterator[str]:
             yield from interfaces.scoped(packed, scope)
 
 
+def _atoi(sign: bytes, digits: bytes) -> int:
+    """Give what atoi(3) makes of a number: a long, which holds at its ends, and of that the low 32 bits."""
+    number = int(digits or b"0")
+    long = max(-number, -_LONG_MAX - 1) if sign == b"-" else min(number, _LONG_MAX)
+    return (long + _INT_MAX + 1) % _INTS - _INT_MAX - 1
+
+
 def _lookup_seconds(lines: list[tuple[bytes, bytes]], nameservers: int) -> int:
     """Return the bound that ResolvConf.lookup_seconds describes (res_setoptions() of res_init.c, and res_send.c)."""
     timeout, attempts, domains, rounds = _TIMEOUT, _ATTEMPTS, 1, 1
@@ -142,7 +152,7 @@ def _lookup_seconds(lines: list[tuple[bytes, bytes]], nameservers: int) -> int:
             domains = 1
         elif keyword == b"options":
             for option, sign, digits in _NUMBER_OPTION.findall(value):
-                number = int(sign + (digits or b"0"))
+                number = _atoi(sign, digits)
                 if option == b"timeout":
                     timeout = min(number, _TIMEOUT_MAX)
                 else:

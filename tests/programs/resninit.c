@@ -5,7 +5,8 @@
  * stdout: for each file one line: timeout, attempts, search domains (glibc keeps six here), 1 if A and AAAA are
  *         asked one after the other, then the nameservers, with %interface where the scope id is not 0.
  *
- * It runs in namespaces of its own: /etc is an empty tmpfs, `lo` is the only interface, and the host has a domain.
+ * It runs in namespaces of its own: /etc is an empty tmpfs, the host has a domain, and there are interfaces whose names
+ * are worth a try (tests/glibc.py lists them).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -25,6 +26,9 @@
 static void enter_namespaces(void)
 {
     static const char host[] = "oracle.example";
+    static const char interfaces[] =
+        "ip link add name eth0 index 5 type veth peer name 7 index 6 &&"
+        "ip link add name 'wg-x.1_2~3@ab!' index 7 type veth peer name 0x2 index 8";
 
     if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS))
         err(1, "unshare");
@@ -34,6 +38,8 @@ static void enter_namespaces(void)
         err(1, "mount tmpfs on /etc");
     if (sethostname(host, sizeof host - 1))
         err(1, "sethostname");
+    if (system(interfaces))
+        errx(1, "cannot make the interfaces");
     if (unsetenv("RES_OPTIONS") || unsetenv("LOCALDOMAIN"))
         err(1, "unsetenv");
 }

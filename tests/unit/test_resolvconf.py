@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import random
-import socket
-import struct
-import subprocess
 import time
-from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
+import glibc
 import pytest
-from building import build
+from glibc import reading
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,15 +16,13 @@ from tracer import resolvconf
 from tracer.addresses import canonical, ipv4, ipv4_in_decimal, ipv6
 from tracer.resolvconf import EMPTY
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
 A, B, C, D, E = (f"192.0.2.{n}" for n in range(1, 6))
 LOCAL = "127.0.0.1"
 
-# `lo` alone, as in the oracle's network namespace, so that no test depends on the machine's interfaces.
-parse = partial(resolvconf.parse, interface_name={1: "lo"}.get, interface_index={"lo": 1}.get)
+# `lo` alone, so that no test depends on the machine's interfaces.
+parse = partial(
+    resolvconf.parse, interface_name={1: "lo"}.get, interface_index=lambda name: 1 if name in {"lo", "lo:1"} else None
+)
 
 CASES: list[tuple[str, bytes, list[str], list[str]]] = [
     # what it is, the file, effective for glibc, also listed
@@ -81,6 +74,9 @@ CASES: list[tuple[str, bytes, list[str], list[str]]] = [
     ("link-local by a number without a name", b"nameserver fe80::1%7\n", ["fe80::1%7"], ["fe80::1"]),
     ("link-local of an unknown interface", b"nameserver fe80::1%eth9\n", ["fe80::1"], ["fe80::1%eth9"]),
     ("link-local without interface", b"nameserver fe80::1\nnameserver fe80::2%\n", ["fe80::1", "fe80::2"], []),
+    ("an alias of an interface", b"nameserver fe80::1%lo:1\r\n", ["fe80::1%lo"], ["fe80::1"]),
+    ("an alias of a number", b"nameserver fe80::1%5:1\n", ["fe80::1"], []),
+    ("link-local by a number with zeros", b"nameserver fe80::1%" + b"0" * 5000 + b"7\n", ["fe80::1%7"], ["fe80::1"]),
     ("interface no kernel would have", b"nameserver fe80::1%\x1b[31m/\n", ["fe80::1"], []),
     ("interface of 16 characters", b"nameserver fe80::1%abcdefghijklmnop\n", ["fe80::1"], []),
     ("scope of a global address", b"nameserver 2001:db8::1%3\n", ["2001:db8::1"], []),
@@ -123,7 +119,9 @@ def test_implicit_only_where_nothing_is_effective(data: bytes, implicit: bool) -
         (b"options single-request-reopen rotate\n", 5 * 2 * 1 * 2 * 2),
         (b"options xsingle-request\n", 5 * 2 * 1 * 2),
         (b"options timeout:000000000000007\n", 7 * 2 * 1 * 2),
-        (b"options timeout:" + b"9" * 5000, 30 * 2 * 1 * 2),
+        (b"options timeout:" + b"9" * 5000, 1 * 2 * 1 * 2),  # atoi() gives -1 here
+        (b"options timeout:4294967303", 7 * 2 * 1 * 2),
+        (b"options timeout:-4294967289", 7 * 2 * 1 * 2),
     ],
 )
 def test_lookup_seconds(data: bytes, seconds: int) -> None:
@@ -214,77 +212,13 @@ def test_takes_linear_time(data: bytes) -> None:
     assert len(conf.listed) < 400
 
 
-@dataclass(frozen=True)
-class FromGlibc:
-    """What glibc has in its state after reading one file."""
-
-    nameservers: tuple[str, ...]
-    lookup_seconds: int
-
-
-def _from_glibc(line: str) -> FromGlibc:
-    """Read a line of the oracle's, bounding the lookup with glibc's own numbers."""
-    timeout, attempts, domains, one_by_one, *nameservers = line.split()
-    addresses = (text.partition("%") for text in nameservers)
-    return FromGlibc(
-        tuple(
-            canonical(socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address), scope)
-            for address, _, scope in addresses
-        ),
-        max(int(timeout), 1) * max(int(attempts), 0) * len(nameservers) * (int(domains) + 1) * (1 + int(one_by_one)),
-    )
+def test_agrees_with_glibc() -> None:
+    """On the corner cases glibc has the same nameservers and timing; tests/fuzz has made-up files by the thousand."""
+    files = [case[1] for case in CASES]
+    ours = [reading(glibc.parse(file)) for file in files]
+    assert [d for d in zip(files, ours, glibc.ask(files), strict=True) if d[1] != d[2]] == []
 
 
-@pytest.fixture(scope="session")
-def ask_glibc() -> Callable[[Sequence[bytes | None]], list[FromGlibc]]:
-    """Return a function that has glibc read each file (None: there is none) in a mount namespace of its own."""
-    program: Path = build("resninit", "-lresolv")
-
-    def ask(files: Sequence[bytes | None]) -> list[FromGlibc]:
-        sent = b"".join(struct.pack("=I", 2**32 - 1) if f is None else struct.pack("=I", len(f)) + f for f in files)
-        answer = subprocess.run([program], input=sent, stdout=subprocess.PIPE, check=True, timeout=60).stdout
-        return [_from_glibc(line) for line in answer.decode("ascii").splitlines()]
-
-    return ask
-
-
-def _made_up_file(rng: random.Random) -> bytes:
-    r"""Return a file that mixes whole lines and fragments, mostly sound, so that glibc finds something in it.
-
-    Its search list stays short: glibc 2.36 aborts on more than 255 characters of it, and shows six domains. It has
-    no ``sortlist``, since glibc loops for ever on one with a CR (or \v, or any byte above 127) in it.
-    """
-    lines = []
-    for _ in range(rng.randint(0, 5)):
-        ending = rng.choices([b"\n", b"\r\n", b" \n", b" x\n", b"\0\n"], [9, 1, 1, 1, 1])[0]
-        kind = rng.randrange(8)
-        if kind < 4:
-            line = rng.choice(KEYWORDS[:3]) + rng.choice(ADDRESSES)
-        elif kind == 4:
-            line = b"options " + b" ".join(rng.choices(OPTIONS, k=3))
-        elif kind == 5:
-            line = b"options " + rng.choice(OPTIONS[:2]) + b"%d" % rng.randint(-9, 99)
-        elif kind == 6:
-            line = rng.choice([b"search ", b"domain "]) + b" \t".join([b"a.example"] * rng.randint(0, 5))
-        else:
-            line = b"".join(rng.choices(FRAGMENTS, k=rng.randint(1, 4)))
-        lines.append(line + ending)
-    return b"".join(lines)
-
-
-def test_agrees_with_glibc(ask_glibc: Callable[[Sequence[bytes | None]], list[FromGlibc]]) -> None:
-    """On the corner cases and three thousand made-up files, glibc has the same nameservers and timing."""
-    rng = random.Random(20240229)  # noqa: S311 - to be repeatable, not secret
-    files = [case[1] for case in CASES] + [_made_up_file(rng) for _ in range(3000)]
-    ours = [FromGlibc(conf.nameservers, conf.lookup_seconds) for conf in map(parse, files)]
-    answers = ask_glibc(files)
-    assert len(answers) == len(files)
-    assert len(set(answers)) > 300, "the files are too alike to prove anything"
-    assert [d for d in zip(files, ours, answers, strict=True) if d[1] != d[2]] == []
-
-
-def test_a_missing_file_is_an_empty_one_to_glibc(
-    ask_glibc: Callable[[Sequence[bytes | None]], list[FromGlibc]],
-) -> None:
+def test_a_missing_file_is_an_empty_one_to_glibc() -> None:
     """EMPTY stands for every file that cannot be read."""
-    assert ask_glibc([b"nameserver 192.0.2.1", None])[1] == FromGlibc(EMPTY.nameservers, EMPTY.lookup_seconds)
+    assert glibc.ask([b"nameserver 192.0.2.1", None])[1] == reading(EMPTY)
