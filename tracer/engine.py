@@ -19,6 +19,7 @@ from tracer.kernel import probes as kernel_probes
 from tracer.kernel.programs import REQUIRED, Capacities
 from tracer.ledger import Ledger
 from tracer.lineage import Former, Lineage
+from tracer.lookouts import Lookouts
 from tracer.losses import Lost, none_lost
 from tracer.machine import Machine, cgroup_root
 from tracer.pods import DEFAULT_DIRECTORY, Pods
@@ -67,6 +68,7 @@ class Tracer:
         self._procfs = Procfs(pods=Pods(settings.pod_logs_dir))
         self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
+        self._lookouts = Lookouts()
         self._probes = kernel_probes.load(settings.capacities, stopped)
         self._save_next = self._tidied = self._asked_nscd = self._clock.boot()
         self._latest: Snapshot | None = None
@@ -88,10 +90,14 @@ class Tracer:
         self.lineage.seed(self._procfs, {one.pid: _former(one) for one in state.processes}, self._clock.boot())
         survivors = [one for one in state.processes if self._survived(one)]
         survived = frozenset({HOST, *(one.view for one in survivors if one.view)})
-        self.views = ViewTable(self._procfs, self._clock, self.lineage.root_number, dict(state.views), survived)
+        self.views = ViewTable(
+            self._procfs, self._clock, self.lineage.root_number, dict(state.views), survived, self._lookouts
+        )
         cgroups = CgroupPaths(cgroup_root())
         lost = none_lost()
-        machine = Machine(self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock, lost)
+        machine = Machine(
+            self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock, lost, self._lookouts
+        )
         self.ledger = Ledger(self.lineage, machine, self._clock, self._settings.policy, self.views.host, lost)
         self.views.in_use = self.ledger.views_in_use
         self._restore(state, survivors)
@@ -237,6 +243,7 @@ class Tracer:
         if self._following:
             self.save()
         self._probes.close()
+        self._lookouts.close()
 
 
 def _former(saved: SavedProcess) -> Former:

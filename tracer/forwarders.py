@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tracer.dnsmasq import resolv_files
 from tracer.process import Process
+from tracer.roots import Looker, look
 from tracer.view import RESOLV_CONF, View
 
 _DNS_PORT = 53
@@ -66,10 +66,11 @@ def _address(digits: str) -> str:
 class Forwarders:
     """Tells forwarders from clients."""
 
-    def __init__(self, proc: str, see: Callable[[int, str], View | None]) -> None:
+    def __init__(self, proc: str, see: Callable[[int, str], View | None], looker: Looker = look) -> None:
         """``see`` gives the view of a file of that path that a process has."""
         self._proc = proc
         self._see = see
+        self._looker = looker
 
     def upstreams(self, process: Process) -> View | bool:
         """Tell whether it forwards: False, the view it takes its upstreams from, or True where that is not known."""
@@ -89,7 +90,9 @@ class Forwarders:
         return self._see(process.pid, _RESOLVED_UPSTREAMS)
 
     def _file_of_dnsmasq(self, process: Process, served: set[str]) -> View | None:
-        files = resolv_files(self._proc, process.pid)
+        files: list[str] | None = None
+        with suppress(OSError):
+            files = self._looker("resolv_files", self._proc, process.pid)
         if files is not None and files != [RESOLV_CONF]:
             return self._see(process.pid, files[0]) if len(files) == 1 else None
         if process.other_files:  # from a configuration that was not found

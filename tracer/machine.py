@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tracer import rootfs
 from tracer.cgroups import CgroupPaths
 from tracer.clock import Clock
 from tracer.forwarders import Forwarders
@@ -18,9 +17,9 @@ from tracer.kernel.probes import Probes
 from tracer.kernel.records import CHROOTED, Subject, text
 from tracer.lineage import Lineage
 from tracer.losses import Lost
-from tracer.nscd import maps_hosts_table
 from tracer.process import Process
 from tracer.procfs import Identity, Procfs, unit_and_container_of_path
+from tracer.roots import Looker, Root, look
 from tracer.view import View
 from tracer.views import ViewTable
 
@@ -45,6 +44,7 @@ class Machine:
         cgroups: CgroupPaths,
         clock: Clock,
         lost: Counter[str],
+        looker: Looker = look,
     ) -> None:
         self._procfs = procfs
         self._lineage = lineage
@@ -53,7 +53,8 @@ class Machine:
         self._cgroups = cgroups
         self._clock = clock
         self._lost = lost
-        self._forwarders = Forwarders(procfs.root, views.see)
+        self._looker = looker
+        self._forwarders = Forwarders(procfs.root, views.see, looker)
         self._seen: OrderedDict[tuple[int, int], _Seen] = OrderedDict()
         self._walked = 0
 
@@ -130,8 +131,8 @@ class Machine:
 
     def is_view_file(self, pid: int, path: str) -> bool:
         """Compare the two files as the process sees them."""
-        with suppress(OSError), rootfs.root_of(self._procfs.root, pid) as root:
-            return rootfs.is_same_file(root, path)
+        with suppress(OSError):
+            return Root(self._procfs.root, pid, self._looker).is_same_file(path)
         return False
 
     def look_at(self, view: View) -> bool:
@@ -148,7 +149,9 @@ class Machine:
 
     def maps_hosts_table(self, pid: int) -> bool:
         """Look into /proc/PID/maps."""
-        return maps_hosts_table(self._procfs.root, pid)
+        with suppress(OSError):
+            return bool(self._looker("maps_hosts_table", self._procfs.root, pid))
+        return False
 
     def interface(self, pid: int, index: int) -> str:
         """Find the name beside the number in /proc/PID/net/if_inet6 (proc(5)): link-local means that it has IPv6."""

@@ -80,17 +80,18 @@ def drop_privileges(works: Callable[[], bool]) -> bool:
     if child == 0:
         status = 1
         try:
-            _drop()
+            give_up_loading()
             status = 0 if works() else 1
         finally:
             os._exit(status)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
         return False
-    _drop()
+    give_up_loading()
     return True
 
 
-def _drop() -> None:
+def give_up_loading() -> None:
+    """Give up what only loading takes, in the calling thread. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     # Else root would have all of them again after an exec (capabilities(7), "Capabilities and execution of programs
     # by root"; security/commoncap.c).

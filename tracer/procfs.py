@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracer.pods import Pods
+from tracer.rootfs import device_and_inode
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _CONTAINER = re.compile(r"(?:^|[-/:])([0-9a-f]{64})(?:\.scope)?(?:/|$)")
@@ -120,10 +121,10 @@ class Procfs:
         """Tell its mount namespace and root directory."""
         namespace = self.namespace(pid, "mnt")
         try:
-            status = os.stat(self._path(pid, "root"))
+            device, inode = device_and_inode(self._path(pid, "root"))
         except OSError:
             return None
-        return (namespace, status.st_dev, status.st_ino) if namespace else None
+        return (namespace, device, inode) if namespace else None
 
     def root_name(self, pid: int) -> str:
         """Give the directory that a process has for `/`, in its own mount namespace; empty where that is `/` itself."""

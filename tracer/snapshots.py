@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from dataclasses import dataclass
 
 from tracer.advice import Background, reason_and_advice
@@ -87,7 +88,7 @@ class Snapshots:
             ),
             queries_total=dict(ledger.queries_total),
             changes_total=changes,
-            lost={**self._probes.losses(), **ledger.lost},
+            lost={**self._probes.losses(), **(ledger.lost + Counter(view_unreadable=self._views.unreadable))},
             probes=self._probes.health(),
             maps=self._probes.map_health(),
             ready=self._probes.ready,

@@ -12,6 +12,7 @@ from tracer import rootfs
 from tracer.clock import Clock
 from tracer.generations import History, first_generation, follow
 from tracer.resolvconf import ResolvConf, parse
+from tracer.roots import Root
 
 RESOLV_CONF = "/etc/resolv.conf"
 _MILLISECOND = 1_000_000
@@ -55,7 +56,7 @@ class View:
         self._looked = 0
         self._large_again = 0
 
-    def begin(self, root: int, clock: Clock, history: History | None) -> None:
+    def begin(self, root: Root, clock: Clock, history: History | None) -> None:
         """Read it for the first time; ``history`` is what a former daemon knew of it."""
         now = clock.boot()
         if history is not None:
@@ -63,23 +64,25 @@ class View:
             self._looked = history.current.noticed
             self.look(root, clock)
             return
-        self._signature = rootfs.signature(root, self.path)
-        conf = parse(rootfs.read_lines_that_matter(root, self.path))
+        self._signature = root.signature(self.path)
+        conf = parse(root.lines_that_matter(self.path))
         self.history = first_generation(conf, now, _changed(self._signature, clock) or now)
         self._looked = now
 
-    def look(self, root: int, clock: Clock) -> bool:
-        """See whether the file changed; True where that made a new generation."""
+    def look(self, root: Root, clock: Clock) -> bool:
+        """See whether the file changed; True where that made a new generation. Raises OSError, see :class:`Root`."""
         now = clock.boot()
-        signature = rootfs.signature(root, self.path)
+        signature = root.signature(self.path)
         if self._pending is None and signature == self._signature:
             self._looked = now
             return False
         if self._pending is None or self._pending.signature != signature:
             if signature and signature.bytes > _LARGE_BYTES and now < self._large_again:
                 return False
-            self._pending = self._read(root, signature, clock, now)
-            self._large_again = now + _REST * (clock.boot() - now)
+            try:
+                self._pending = self._read(root, signature, clock, now)
+            finally:
+                self._large_again = now + _REST * (clock.boot() - now)
         pending = self._pending
         if now - pending.since < pending.settle:
             return False
@@ -102,8 +105,8 @@ class View:
         """Whether a change has been seen that is not yet believed."""
         return self._pending is not None
 
-    def _read(self, root: int, signature: rootfs.Signature | None, clock: Clock, now: int) -> _Pending:
-        conf = parse(rootfs.read_lines_that_matter(root, self.path))
+    def _read(self, root: Root, signature: rootfs.Signature | None, clock: Clock, now: int) -> _Pending:
+        conf = parse(root.lines_that_matter(self.path))
         changed = min(_changed(signature, clock) or now, now)
         began = max(changed, self._looked)
         # A rename sets the ctime and leaves the mtime: the file was whole before it came here.

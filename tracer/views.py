@@ -17,6 +17,7 @@ from tracer.clock import Clock
 from tracer.errors import ResolvtraceError
 from tracer.generations import History
 from tracer.procfs import Procfs
+from tracer.roots import Looker, Root, look
 from tracer.view import RESOLV_CONF, View
 
 _T = TypeVar("_T")
@@ -60,18 +61,24 @@ class ViewTable:
         root_number: Callable[[int], int | None],
         known: dict[str, SavedView],
         survived: frozenset[str] = frozenset({HOST}),
+        looker: Looker = look,
     ) -> None:
         """Begin with the host's view.
 
         ``root_number`` gives a living process's root as the lineage numbers it. ``known`` are the histories that a
         former daemon of this boot kept, by view, ``survived`` those of them in which a process lives on. The
-        host's view is that of PID 1 or, where PID 1 may not be looked at, ours. Raises ResolvtraceError.
+        host's view is that of PID 1 or, where PID 1 may not be looked at, ours. ``looker`` looks at what others see;
+        the host's own process is trusted to have files that answer. Raises ResolvtraceError.
         """
         self._procfs = procfs
         self._clock = clock
         self._root_number = root_number
         self._known = known
         self._survived = survived
+        self._looker = looker
+        self._silent: set[str] = set()
+        self.unreadable = 0
+        """How often a view ceased to answer."""
         self._by_root: dict[int, View] = {}
         self._next = 0
         self.views: dict[str, View] = {}
@@ -97,12 +104,12 @@ class ViewTable:
         Another ``path`` is for a forwarder, which takes its upstreams from a file of its own.
         """
         number = self._root_number(pid)
+        root = self._root(pid)
         try:
-            with rootfs.root_of(self._procfs.root, pid) as root:
-                view = self._find(root, path) or self._create(pid, root, path)
-                if view is None or self._root_number(pid) != number:
-                    return None
+            view = self._find(root, path) or self._create(root, path)
         except OSError:
+            return None
+        if view is None or self._root_number(pid) != number:
             return None
         for other in self.views.values():
             other.anchors.pop(pid, None)
@@ -111,31 +118,34 @@ class ViewTable:
             self._by_root[number] = view
         return view
 
+    def _root(self, pid: int) -> Root:
+        return Root(self._procfs.root, pid, look if pid == self.host_pid else self._looker)
+
     def of_root(self, number: int) -> View | None:
         """Find the view that a process had by what its root is called, where it cannot be looked at any more."""
         return self._by_root.get(number)
 
-    def _find(self, root: int, path: str) -> View | None:
+    def _find(self, root: Root, path: str) -> View | None:
         for _ in range(_COMPARISONS):
-            place = rootfs.place(root, path)
+            place = root.place(path)
             alike = [view for view in self.views.values() if (view.directory, view.path) == (place.directory, path)]
             # Looked at anew: a file may be mounted over it, and the same link may lead elsewhere in another namespace.
             # And once more, since the file may have been replaced between the two looks.
             for view in alike:
-                if self._through_anchor(view, lambda anchor: rootfs.place(anchor, path)) == place:
+                if self._through_anchor(view, lambda anchor: anchor.place(path)) == place:
                     return view
             if not alike:
                 break
         return None
 
-    def _create(self, pid: int, root: int, path: str) -> View | None:
-        mount_ns = self._procfs.namespace(pid, "mnt")
+    def _create(self, root: Root, path: str) -> View | None:
+        mount_ns = self._procfs.namespace(root.pid, "mnt")
         if mount_ns is None and self.views:
             return None
-        directory = rootfs.place(root, path).directory
+        directory = root.place(path).directory
         name = HOST if not self.views else _name(mount_ns, directory, path)
         view = View(name, path, mount_ns, directory)
-        view.inside = self._procfs.root_name(pid)
+        view.inside = self._procfs.root_name(root.pid)
         former = self.views.get(name)
         saved = self._known.pop(name, None)
         past = None
@@ -159,18 +169,28 @@ class ViewTable:
             self.views[name] = view
         return self.views.get(name)
 
-    def _through_anchor(self, view: View, look: Callable[[int], _T]) -> _T | None:
+    def _through_anchor(self, view: View, look_through: Callable[[Root], _T]) -> _T | None:
         for pid, number in list(view.anchors.items()):
             if (self._root_number(pid) or 0) == number:
                 try:
-                    with rootfs.root_of(self._procfs.root, pid) as root:
-                        return look(root)
+                    seen = look_through(self._root(pid))
                 except BlockingIOError:  # not now; but the process is the right one
                     return None
+                except TimeoutError:  # its file system is silent; another's may not be
+                    self._fall_silent(view)
+                    continue
                 except OSError:
                     pass
+                else:
+                    self._silent.discard(view.id)
+                    return seen
             del view.anchors[pid]
         return None
+
+    def _fall_silent(self, view: View) -> None:
+        if view.id not in self._silent:
+            self._silent.add(view.id)
+            self.unreadable += 1
 
     def look(self) -> list[View]:
         """Look at the views in turn, a bounded number at a time; gives those with a new generation."""
@@ -192,6 +212,7 @@ class ViewTable:
         unused = [name for name in self.views if name not in used]
         for name in unused[: max(0, len(unused) - _KEPT_UNUSED)]:
             del self.views[name]
+        self._silent &= self.views.keys()
         self._by_root = {
             number: view for number, view in self._by_root.items() if view.id in self.views and number in living_roots
         }

@@ -16,6 +16,7 @@ from tracer import rootfs
 from tracer.errors import ResolvtraceError
 from tracer.generations import SECOND
 from tracer.procfs import Procfs
+from tracer.roots import Root, look
 from tracer.view import RESOLV_CONF, View
 from tracer.views import HOST, SavedView, ViewTable
 
@@ -617,15 +618,15 @@ def test_a_large_file_that_changes_all_the_time_is_not_read_all_the_time(
 ) -> None:
     """Reading it takes a twentieth of the time at most; a small one that takes its place is read at once."""
     assert machine.table
-    read = rootfs.read_lines_that_matter
+    read = Root.lines_that_matter
     reads: list[int] = []
 
-    def slowly(root: int, path: str) -> bytes:
+    def slowly(root: Root, path: str) -> bytes:
         reads.append(machine.clock.now)
         machine.clock.advance(0.1)
         return read(root, path)
 
-    monkeypatch.setattr(rootfs, "read_lines_that_matter", slowly)
+    monkeypatch.setattr(Root, "lines_that_matter", slowly)
     for _ in range(40):
         machine.file.write_text("# nothing\n" * 200_000)
         machine.look(seconds=0.1)
@@ -633,3 +634,31 @@ def test_a_large_file_that_changes_all_the_time_is_not_read_all_the_time(
     machine.replace(NEW)
     assert machine.look() == [HOST]
     assert nameservers(machine.host) == (NEW,)
+
+
+def test_a_view_that_does_not_answer_stays_as_it_was_and_is_counted(machine: Machine) -> None:
+    """Once each time that it falls silent; another process that sees the same file is asked all the same."""
+    machine.root("container", listing(OLD))
+    for pid in (20, 21):
+        machine.process(pid, "container", namespace="second")
+    silent: set[int] = set()
+
+    def patiently(kind: str, proc: str, pid: int, *arguments: object) -> object:
+        if pid in silent:
+            raise TimeoutError
+        return look(kind, proc, pid, *arguments)
+
+    machine.table._looker = patiently
+    view = machine.see(20)
+    silent.add(20)
+    for _ in range(5):
+        machine.look()
+    assert (nameservers(view), machine.table.unreadable) == ((OLD,), 1)
+    silent.clear()
+    assert machine.see(21) is view
+    machine.look()
+    silent.add(20)
+    (machine.directory / "container" / "etc" / "resolv.conf").write_text(listing(NEW))
+    machine.look()
+    machine.look()
+    assert (nameservers(view), machine.table.unreadable) == ((NEW,), 2)

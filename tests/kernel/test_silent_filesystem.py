@@ -1,0 +1,126 @@
+"""A container whose file system never answers: the daemon goes on, says so, and still sees everybody else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from building import build
+from tracing import SHORT, daemon
+
+from exporter.lab import NAME, NEW, OLD, World
+from exporter.lab.waiting import wait_until
+from tracer.lookouts import Lookouts
+from tracer.roots import Root
+
+SILENT = Path(__file__).parents[1] / "silent_fuse.py"
+ANSWER_SECONDS = 20.0
+"""More than any look takes on a busy machine, and far less than for ever."""
+
+
+@contextmanager
+def silent(directory: Path) -> Iterator[int]:
+    """Mount a silent file system on a directory, in a mount namespace of its own; gives a process that sees it."""
+    directory.mkdir(exist_ok=True)
+    command = ["unshare", "--mount", "--propagation", "private", sys.executable, str(SILENT), str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            assert server.stdout.readline() == "mounted\n"
+            yield server.pid
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def lookouts() -> Iterator[Lookouts]:
+    """Return lookouts at work."""
+    at_work = Lookouts()
+    yield at_work
+    at_work.close()
+
+
+def test_a_look_that_is_not_answered_is_given_up(lookouts: Lookouts, tmp_path: Path) -> None:
+    """Where it got stuck nobody looks again, and everybody else is looked at as before."""
+    (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1\n")
+    with silent(tmp_path / "etc") as pid:
+        begun = time.monotonic()
+        for _ in range(20):
+            with pytest.raises(TimeoutError):
+                Root("/proc", pid, lookouts).signature(f"{tmp_path}/etc/resolv.conf")
+            with pytest.raises(TimeoutError):
+                Root("/proc", pid, lookouts).place(f"{tmp_path}/etc/resolv.conf")
+            found = Root("/proc", os.getpid(), lookouts).lines_that_matter(f"{tmp_path}/resolv.conf")
+            assert found == b"nameserver 192.0.2.1"
+        assert time.monotonic() - begun < ANSWER_SECONDS
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:  # once the server is gone the lookout is free again
+        try:
+            assert Root("/proc", os.getpid(), lookouts).signature(f"{tmp_path}/nowhere") is None
+            break
+        except TimeoutError:
+            assert time.monotonic() < deadline
+
+
+def test_more_silent_containers_than_lookouts_stall_nothing(lookouts: Lookouts, tmp_path: Path) -> None:
+    """What is left then is to say that nobody can look."""
+    places = [tmp_path / name for name in "abcde"]
+    begun = time.monotonic()
+    with silent(places[0]) as a, silent(places[1]) as b, silent(places[2]) as c, silent(places[3]) as d:
+        for _ in range(20):
+            for pid, place in zip((a, b, c, d), places, strict=False):
+                with pytest.raises(TimeoutError):
+                    Root("/proc", pid, lookouts).signature(f"{place}/resolv.conf")
+    assert time.monotonic() - begun < ANSWER_SECONDS
+
+
+def test_the_end_does_not_wait_for_an_answer(tmp_path: Path) -> None:
+    """The daemon can be stopped, whoever keeps one of its lookouts."""
+    with silent(tmp_path / "etc") as pid:
+        at_work = Lookouts()
+        with pytest.raises(TimeoutError):
+            Root("/proc", pid, at_work).signature(f"{tmp_path}/etc/resolv.conf")
+        begun = time.monotonic()
+        at_work.close()
+        assert time.monotonic() - begun < ANSWER_SECONDS
+
+
+def test_an_answer_that_comes_late_is_not_lost(tmp_path: Path) -> None:
+    """A hundred megabytes on a slow machine: whoever asks again has it."""
+    line = b"nameserver 192.0.2.1\n"
+    (tmp_path / "resolv.conf").write_bytes(line * 5_000_000)
+    impatient = Lookouts(patience=0.001)
+    try:
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                found = Root("/proc", os.getpid(), impatient).lines_that_matter(f"{tmp_path}/resolv.conf")
+                break
+            except TimeoutError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    finally:
+        impatient.close()
+    assert found.startswith(line)
+
+
+def test_the_daemon_goes_on_beside_a_silent_container(tmp_path: Path) -> None:
+    """Its /etc stops answering below a running daemon: others are flagged as ever, and what is lost is said."""
+    text = f"nameserver {OLD}\n{SHORT}"
+    with World([OLD, NEW], text) as hostile, World([OLD, NEW], text) as honest, daemon(tmp_path) as running:
+        loop: list[str | Path] = [build("getaddrinfo_loop"), NAME, "100"]
+        frozen = {"RES_OPTIONS": "no-reload"}
+        for pid in (hostile.start(loop, frozen).pid, (stale := honest.start(loop, frozen)).pid):
+            running.wait_for(pid, lambda row: bool(row["nameservers"]), 60, "queries")
+        hostile.start([sys.executable, SILENT, "/etc"]).wait_for_line("mounted")
+        honest.write_resolv_conf(f"nameserver {NEW}\n{SHORT}")
+        running.wait_for_state(stale.pid, "stale", 60)
+        lost = 'resolvtrace_lost_total{reason="view_unreadable"} 1.0'
+        wait_until(lambda: lost in running.metrics(), 60, "the view that fell silent")
+        assert running.stop() == 0
