@@ -3,7 +3,8 @@
 A client sends one request and is sent one line. For ``{"want": "snapshot"}`` that is the check form
 (:mod:`exporter.wire`), with ``"pid": 4711`` of that one process; for ``{"want": "textfile"}`` it is
 ``{"textfile": "..."}``, for ``{"want": "table"}`` ``{"table": ...}`` (:mod:`exporter.tableform`), else
-``{"error": "..."}``. The socket belongs to root and the group ``resolvtrace``, which may read what the daemon knows.
+``{"error": "..."}``. The socket belongs to root and the group ``resolvtrace``, which may read what the daemon knows;
+anybody else is refused, even where the file would let him in (:mod:`exporter.peers`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 from exporter import jsonform
 from exporter.connections import Connections, bounded
+from exporter.peers import Doorkeeper
 from exporter.socketfile import FeedError, SocketFile
 from exporter.tableform import table
 from exporter.textfile import textfile
@@ -47,6 +50,7 @@ class FeedServer:
         self._limits = limits
         self._connections = Connections()
         self._file: SocketFile | None = None
+        self._doorkeeper: Doorkeeper
         self._server: asyncio.Server | None = None
 
     @classmethod
@@ -59,6 +63,7 @@ class FeedServer:
         """
         own = cls(latest, limits or Limits())
         own._file = SocketFile.create(path, group)
+        own._doorkeeper = Doorkeeper(Path(path))
         own._server = await asyncio.start_unix_server(
             own._connected, sock=own._file.listener, limit=own._limits.request_bytes
         )
@@ -79,7 +84,12 @@ class FeedServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, crowded: bool) -> None:
         async with bounded(writer, self._limits.seconds):
-            answer = {"error": "too many clients at once; try again"} if crowded else await self._reply(reader)
+            if not self._doorkeeper.admits(writer.get_extra_info("socket")):
+                answer: object = {"error": f"this socket is for root and the group {GROUP}"}
+            elif crowded:
+                answer = {"error": "too many clients at once; try again"}
+            else:
+                answer = await self._reply(reader)
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
 

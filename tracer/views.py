@@ -170,6 +170,7 @@ class ViewTable:
         return self.views.get(name)
 
     def _through_anchor(self, view: View, look_through: Callable[[Root], _T]) -> _T | None:
+        silent = False
         for pid, number in list(view.anchors.items()):
             if (self._root_number(pid) or 0) == number:
                 try:
@@ -177,7 +178,7 @@ class ViewTable:
                 except BlockingIOError:  # not now; but the process is the right one
                     return None
                 except TimeoutError:  # its file system is silent; another's may not be
-                    self._fall_silent(view)
+                    silent = True
                     continue
                 except OSError:
                     pass
@@ -185,6 +186,8 @@ class ViewTable:
                     self._silent.discard(view.id)
                     return seen
             del view.anchors[pid]
+        if silent:
+            self._fall_silent(view)
         return None
 
     def _fall_silent(self, view: View) -> None:

@@ -82,7 +82,7 @@ NOISE = (
 
 _SEARCH_MOST = 5
 _LONG = 3000
-# What glibc does not survive (2.36): it loops for ever on a `sortlist` with what is no address in it, and aborts on more
+# What glibc does not survive (2.36): it loops for ever on a `sortlist` with what is no address, and aborts on more
 # than 255 characters of search domains; of those it shows six.
 _DEADLY = re.compile(b"^sortlist[ \t]|^(?:search|domain)[ \t]+(?:[^\n]{200}|(?:[^ \t\n]+[ \t]+){6})", re.MULTILINE)
 

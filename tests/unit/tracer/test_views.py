@@ -660,5 +660,7 @@ def test_a_view_that_does_not_answer_stays_as_it_was_and_is_counted(machine: Mac
     silent.add(20)
     (machine.directory / "container" / "etc" / "resolv.conf").write_text(listing(NEW))
     machine.look()
+    assert (nameservers(view), machine.table.unreadable) == ((NEW,), 1), "another process showed it"
+    silent.add(21)
     machine.look()
     assert (nameservers(view), machine.table.unreadable) == ((NEW,), 2)
