@@ -56,11 +56,19 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(self._command, stderr=log, stdin=subprocess.DEVNULL)
-        wait_until(lambda: self.address or self.process.poll() is not None, 60, "the daemon to be ready")
+        self.launch()
+        try:
+            wait_until(lambda: self.address or self.process.poll() is not None, 60, "the daemon to be ready")
+        except TimeoutError as error:
+            error.add_note(self.log())
+            raise
         if self.process.poll() is not None:
             raise AssertionError(f"the daemon ended at once:\n{self.log()}")
+
+    def launch(self) -> None:
+        """Start it, and leave it to the test what becomes of it."""
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(self._command, stderr=log, stdin=subprocess.DEVNULL)
 
     @property
     def address(self) -> str | None:

@@ -95,10 +95,13 @@ class Procfs:
         return Stat(pid, head.partition("(")[2], fields[0], int(fields[1]), int(fields[19]) * _TICK_NS)
 
     def is_alive(self, pid: int) -> bool:
-        """Whether any thread of it runs: the first may have ended before the others."""
+        """Whether any thread of it runs: the first may have ended before the others.
+
+        It is taken to run where its file is there and cannot be read now, for want of memory or descriptors.
+        """
         stat = self.stat(pid)
         if stat is None:
-            return False
+            return os.path.exists(self._path(pid, "stat"))
         if stat.state not in "ZX":
             return True
         with suppress(OSError):

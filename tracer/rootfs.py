@@ -32,6 +32,8 @@ _STX_BTIME_AT = 80
 _STX_INO_AT, _STX_DEV_AT = 32, 136
 _AT_EMPTY_PATH, _AT_STATX_DONT_SYNC, _AT_FDCWD = 0x1000, 0x4000, -100
 _TRIES = 2000
+# What says nothing of the file: no memory, no descriptor, a disk or a server that does not answer.
+_NOT_NOW = frozenset({errno.EAGAIN, errno.EINTR, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE})
 _KEYWORDS = (b"nameserver", b"options", b"search", b"domain")
 _KEPT_LINES = 1024
 _BLANKS = b" \t\v\f"
@@ -46,15 +48,24 @@ def _openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
     descriptor = _LIBC.syscall(_SYS_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))
     if descriptor < 0:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), os.fsdecode(path))
+        raise _error(number, os.fsdecode(path))
     return int(descriptor)
+
+
+def _error(number: int, path: str) -> OSError:
+    """Make of everything that may be otherwise in a moment a BlockingIOError."""
+    kind = BlockingIOError if number in _NOT_NOW else OSError
+    return kind(number, os.strerror(number), path)
 
 
 def _openat2_patiently(directory: int, path: bytes, flags: int, resolve: int) -> int:
     """Try again where a rename anywhere on the machine went on while `..` was walked: EAGAIN, openat2(2)."""
     for _ in range(_TRIES):
-        with suppress(BlockingIOError):
+        try:
             return _openat2(directory, path, flags, resolve)
+        except BlockingIOError as error:
+            if error.errno != errno.EAGAIN:
+                raise
     return _openat2(directory, path, flags, resolve)
 
 
@@ -133,8 +144,15 @@ def _opened(directory: int, path: str, flags: int, resolve: int) -> Iterator[int
 
 @contextmanager
 def root_of(proc: str, pid: int) -> Iterator[int]:
-    """Open a process's root directory. Raises OSError where the process is gone or may not be looked at."""
-    descriptor = os.open(f"{proc}/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Open a process's root directory.
+
+    Raises OSError where the process is gone or may not be looked at, BlockingIOError where it may be, but not now.
+    """
+    path = f"{proc}/{pid}/root"
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _error(error.errno or 0, path) from error
     try:
         yield descriptor
     finally:
@@ -144,7 +162,7 @@ def root_of(proc: str, pid: int) -> Iterator[int]:
 def status_of(root: int, path: str) -> os.stat_result | None:
     """Look at a file without opening it; None where there is none (or a loop of links, or no way to it).
 
-    Raises BlockingIOError where the kernel cannot tell, for all the renames that go on.
+    Raises BlockingIOError where the kernel cannot tell: for all the renames, or for want of memory, say.
     """
     try:
         with _opened(root, path, os.O_PATH, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as descriptor:
@@ -175,6 +193,8 @@ def place(root: int, path: str) -> Place:
         try:
             with _opened(directory, name, os.O_PATH | os.O_NOFOLLOW, _RESOLVE_NO_XDEV):
                 pass
+        except BlockingIOError:
+            raise
         except OSError:
             with _ignored(), _opened(directory, name, os.O_PATH | os.O_NOFOLLOW, 0) as covered:
                 mounted = _identity(os.fstat(covered))
@@ -185,15 +205,16 @@ def place(root: int, path: str) -> Place:
 def _ignored() -> Iterator[None]:
     try:
         yield
-    except OSError:
-        return
+    except OSError as error:
+        if error.errno in _NOT_NOW:
+            raise _error(error.errno, error.filename or "") from error
 
 
 def read_lines_that_matter(root: int, path: str) -> bytes:
     """Give the lines of a regular file that a resolver could take something from, each cut at 4 KiB.
 
     A file is read to its end, as glibc does, up to 128 MiB. Anything but a readable regular file gives nothing, which
-    is what glibc makes of it (resolv/res_init.c).
+    is what glibc makes of it (resolv/res_init.c). Raises BlockingIOError as :func:`status_of`.
     """
     with _ignored(), _opened_regular(root, path) as descriptor:
         return b"\n".join(_lines_that_matter(descriptor))
@@ -202,7 +223,7 @@ def read_lines_that_matter(root: int, path: str) -> bytes:
 
 def read_begin(root: int, path: str, most: int) -> bytes:
     """Give the first bytes of a regular file; nothing where it is none, or cannot be read."""
-    with _ignored(), _opened_regular(root, path) as descriptor:
+    with suppress(OSError), _opened_regular(root, path) as descriptor:
         return os.read(descriptor, most)
     return b""
 

@@ -20,6 +20,7 @@ import structlog
 
 from exporter import configuration, logs
 from exporter.configuration import KEYS, Configuration
+from exporter.descriptors import require_descriptors
 from exporter.escape import printable
 from exporter.service import Service
 from exporter.webconfig import WebConfig
@@ -66,6 +67,7 @@ def run(args: Namespace) -> int:
         if args.check_config:
             sys.stdout.write("the configuration is right\n")
             return 0
+        require_descriptors()
         logs.configure(configured["log.level"], configured["log.format"])
         _run_until_stopped(configured, web, read)
     except ResolvtraceError as error:

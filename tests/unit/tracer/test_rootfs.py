@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer import resolvconf
+from tracer.procfs import Procfs
 from tracer.resolvconf import EMPTY, parse
-from tracer.rootfs import Place, is_same_file, place, read_lines_that_matter, signature
+from tracer.rootfs import Place, is_same_file, place, read_lines_that_matter, root_of, signature
 
 PATH = "/etc/resolv.conf"
 _RENAME = """
@@ -275,3 +278,24 @@ def test_empty_is_what_glibc_makes_of_nothing() -> None:
     """127.0.0.1, implicitly."""
     assert resolvconf.EMPTY.nameservers == ("127.0.0.1",)
     assert resolvconf.EMPTY.implicit
+
+
+def test_want_of_descriptors_is_no_missing_file(root: int, file: Path) -> None:
+    """Whatever keeps us from looking now says nothing of the file: no look gives an empty one."""
+    file.write_text("nameserver 192.0.2.1\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    looks: tuple[Callable[[int, str], object], ...] = (signature, read_lines_that_matter, place)
+    with ExitStack() as held:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 50, hard))
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with suppress(OSError):
+            while True:
+                held.callback(os.close, os.dup(root))
+        for look in looks:
+            with pytest.raises(BlockingIOError):
+                look(root, PATH)
+        with pytest.raises(BlockingIOError), root_of("/proc", 1):
+            pass
+        assert Procfs().is_alive(os.getpid())
+    assert signature(root, PATH) is not None
+    assert read_lines_that_matter(root, PATH) == b"nameserver 192.0.2.1"
