@@ -4,7 +4,7 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help setup setup-test setup-supply demo test scorecard zoo picture completions lint unit fuzz bench lock sbom audit
+.PHONY: help setup setup-test setup-supply demo test scorecard zoo soak faults picture completions lint unit fuzz bench lock sbom audit
 .PHONY: install uninstall deb clean
 
 help:
@@ -13,6 +13,8 @@ help:
 	@echo "make scorecard  every way of asking, tried on this kernel; writes docs/scorecard.md (under 30 s)"
 	@echo "make zoo        every resolver through the change, those too that take minutes; and how long each took"
 	@echo "make fuzz       made-up input by the hundred thousand, resolv.conf against glibc itself (some minutes)"
+	@echo "make soak       everything at once for half an hour, checked as it goes (SOAK_SECONDS=1800)"
+	@echo "make faults     the slow tests of faults: 200 kills, 100 loads, storms of a minute (half an hour and more)"
 	@echo "make bench      measure: start, memory, nanoseconds a query (some minutes)"
 	@echo "make picture    draw docs/top.svg, the picture of resolvtrace top in the README"
 	@echo "make completions  write deploy/completions from the commands' own options"
@@ -58,6 +60,14 @@ scorecard: setup-test
 # `make test` runs it too, without the slow ones.
 zoo: setup-test
 	@$(PYTHON) -m pytest tests/zoo --quiet -m '' --durations 0 --durations-min 1
+
+# One line at the end; anything that is not as it should be ends it at once.
+SOAK_SECONDS := 1800
+soak: setup-test
+	@PYTHONPATH=tests $(PYTHON) -m soak --seconds $(SOAK_SECONDS)
+
+faults: setup-test
+	$(PYTHON) -m pytest tests/kernel -m slow
 
 # The program draws it itself, of real processes.
 picture: setup-test

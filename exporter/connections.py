@@ -8,7 +8,10 @@ import struct
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
-__all__ = ["Connections", "bounded", "current_task", "cut_off"]
+__all__ = ["BACKLOG", "Connections", "bounded", "current_task", "cut_off"]
+
+BACKLOG = 32
+"""Connections that wait in the kernel; asyncio accepts so many at once, before any of them can be told no."""
 
 _RESET_AT_ONCE = struct.pack("ii", 1, 0)
 """struct linger, socket(7): what was not sent is dropped, so a client that never reads holds no kernel memory."""

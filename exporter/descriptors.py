@@ -8,8 +8,8 @@ from tracer.errors import ResolvtraceError
 
 __all__ = ["require_descriptors"]
 
-LEAST = 400
-"""The daemon's own, some 60; clients that are served, 96; and two backlogs of those who are yet to be told no."""
+LEAST = 512
+"""The daemon's own, some 60; clients that are served, 96; and some backlogs of those who are yet to be told no."""
 
 
 def require_descriptors() -> None:
@@ -23,6 +23,6 @@ def require_descriptors() -> None:
     if hard < LEAST and hard != resource.RLIM_INFINITY:
         raise ResolvtraceError(
             f"only {hard} files may be open at once, and {LEAST} are needed",
-            "raise the limit: ulimit -Hn 1024, or LimitNOFILE=1024 in the unit",
+            "raise the limit: ulimit -n 1024, or LimitNOFILE=1024 in the unit",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (LEAST, hard))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from exporter import jsonform
-from exporter.connections import Connections, bounded
+from exporter.connections import BACKLOG, Connections, bounded
 from exporter.peers import Doorkeeper
 from exporter.socketfile import FeedError, SocketFile
 from exporter.tableform import table
@@ -65,7 +65,7 @@ class FeedServer:
         own._file = SocketFile.create(path, group)
         own._doorkeeper = Doorkeeper(Path(path))
         own._server = await asyncio.start_unix_server(
-            own._connected, sock=own._file.listener, limit=own._limits.request_bytes
+            own._connected, sock=own._file.listener, limit=own._limits.request_bytes, backlog=BACKLOG
         )
         return own
 

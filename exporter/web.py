@@ -17,7 +17,7 @@ from typing import Self
 import h11
 import structlog
 
-from exporter.connections import Connections, bounded, current_task, cut_off
+from exporter.connections import BACKLOG, Connections, bounded, current_task, cut_off
 from exporter.conversation import Conversation
 from exporter.credentials import Credentials
 from exporter.listen import ListenError, listen
@@ -79,7 +79,7 @@ class WebServer:
             listener = listen(address)
         except ListenError as error:
             raise WebError(str(error)) from error
-        own._server = await asyncio.start_server(own._connected, sock=listener)
+        own._server = await asyncio.start_server(own._connected, sock=listener, backlog=BACKLOG)
         return own
 
     @property
