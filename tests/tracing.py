@@ -20,6 +20,8 @@ RESOLVTRACE = Path(sys.executable).with_name("resolvtrace")
 _READY = re.compile(r"event=ready address=(\S+)")
 SHORT = "options timeout:1 attempts:1\n"
 """For resolv.conf: with it one lookup takes four seconds at the most, and the grace is no longer than that."""
+ANSWER_SECONDS = 30.0
+"""More than the commands give it: tests share their machine with others."""
 
 Check = dict[str, Any]
 
@@ -83,7 +85,7 @@ class Daemon:
     def check(self) -> Check:
         """Ask for the snapshot, as `check --json` does."""
         try:
-            return dict(fetch_snapshot(self.socket))
+            return dict(fetch_snapshot(self.socket, ANSWER_SECONDS))
         except NoDaemon as error:
             raise AssertionError(f"{error}\n{self.log()}") from error
 

@@ -19,8 +19,8 @@ from tracer.kernel.filesystems import find_cgroup2
 from tracer.kernel.neighbours import attached_to
 from tracer.kernel.programs import CGROUP_PROGRAMS
 
-AFTER_ALL_ELSE = ("nice", "-n", "15")
-"""It takes all that is left of a processor, and the daemon has to start all the same."""
+AFTER_ALL_ELSE = ("sh", "-c", 'echo 19 >/proc/self/autogroup; exec nice -n 19 "$@"', "sh")
+"""It takes what is left of the processors; sessions weigh alike, unless they are told to (sched(7), autogroup)."""
 LINKED = 1000
 
 
@@ -35,7 +35,7 @@ def traffic(address: str) -> Iterator[None]:
         sender.stop()
     found = re.search(r"^done (\d+) (\d+)$", sender.output(), re.MULTILINE)
     assert found, sender.output()
-    assert int(found[1]) > 1000
+    assert int(found[1]) > 100
     assert found[2] == "0", sender.output()
 
 
