@@ -12,6 +12,10 @@ class Clock:
         """Time since boot, suspends included: it never jumps."""
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
+    def suspended(self) -> int:
+        """For how long since boot the machine was suspended: what it is ahead of CLOCK_MONOTONIC."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
     def wall(self) -> int:
         """Time since the Unix epoch: an administrator or NTP may set it."""
         return time.time_ns()

@@ -74,6 +74,7 @@ class Tracer:
         self._latest: Snapshot | None = None
         self._save_failed = False
         self._following = False
+        self._suspended = self._clock.suspended()
 
     def start(self) -> int:
         """Take in what was there before and follow from now on. Raises ResolvtraceError and StoppedError.
@@ -163,9 +164,19 @@ class Tracer:
 
     def look(self) -> None:
         """Look at the views' files: several times a second."""
+        self._wake()
         for view in self.views.look():
             self._report_change(view)
             self.ledger.view_changed(view)
+
+    def _wake(self) -> None:
+        """Take note that the machine was suspended."""
+        slept = self._clock.suspended() - self._suspended
+        if slept < SECOND:
+            return
+        self._suspended += slept
+        _LOG.info("the machine was suspended", seconds=slept // SECOND)
+        self.views.after_suspend(self._clock.boot() - slept, slept, self.ledger.policy.longest_grace)
 
     def _report_change(self, view: View) -> None:
         current = view.history.current
@@ -184,6 +195,7 @@ class Tracer:
 
     def tick(self) -> None:
         """End the tick: take its queries in, judge, save. Costs in proportion to what changed."""
+        self._wake()
         self.consume()
         before = set(self.ledger.flagged)
         self.ledger.tick(self._probes.take_queries())

@@ -32,16 +32,21 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An address that was listed left the file. ``lookup_seconds``: the longest lookup that the old list allowed."""
+    """An address that was listed left the file.
+
+    ``lookup_seconds``: the longest lookup that the old list allowed. ``slept``: nanoseconds for which the machine was
+    suspended within the grace, when lookups stood still.
+    """
 
     noticed: int
     generation: int
     lookup_seconds: int
+    slept: int = 0
 
     def deadline(self, grace_seconds: float) -> int:
         """Give the end of the grace: until then a lookup that began before the removal may still be under way."""
         seconds = max(grace_seconds, min(self.lookup_seconds, LONGEST_LOOKUP_SECONDS))
-        return self.noticed + int(seconds * SECOND)
+        return self.noticed + int(seconds * SECOND) + self.slept
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,15 @@ class History:
             if generation.began <= time:
                 return generation
         return self.generations[0]
+
+
+def after_suspend(history: History, began: int, slept: int, grace_seconds: float) -> History:
+    """Give the history after the machine slept: a grace that was running goes on where it stood still."""
+    removals = {
+        address: replace(removal, slept=removal.slept + slept) if removal.deadline(grace_seconds) > began else removal
+        for address, removal in history.removals.items()
+    }
+    return replace(history, removals=removals)
 
 
 def first_generation(conf: ResolvConf, now: int, file_changed: int) -> History:

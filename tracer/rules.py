@@ -95,6 +95,12 @@ class Policy:
         known = self._thresholds.get(identity.unit)
         return known or _keep(self._thresholds, identity.unit, self._patient_with(identity.unit))
 
+    @property
+    def longest_grace(self) -> float:
+        """Give the longest grace that any process has, in seconds, as far as the configuration says."""
+        own = (one.grace_seconds for one in self.patience if one.grace_seconds is not None)
+        return max((self.thresholds.grace_seconds, *own))
+
     def _patient_with(self, unit: str) -> Thresholds:
         own = [one for one in self.patience if fnmatchcase(unit, one.unit)]
         return Thresholds(

@@ -15,7 +15,7 @@ from typing import TypeVar
 from tracer import rootfs
 from tracer.clock import Clock
 from tracer.errors import ResolvtraceError
-from tracer.generations import History
+from tracer.generations import History, after_suspend
 from tracer.procfs import Procfs
 from tracer.roots import Looker, Root, look
 from tracer.view import RESOLV_CONF, View
@@ -194,6 +194,11 @@ class ViewTable:
         if view.id not in self._silent:
             self._silent.add(view.id)
             self.unreadable += 1
+
+    def after_suspend(self, began: int, slept: int, grace_seconds: float) -> None:
+        """Let the graces stand still for as long as the machine did. Times are nanoseconds."""
+        for view in self.views.values():
+            view.history = after_suspend(view.history, began, slept, grace_seconds)
 
     def look(self) -> list[View]:
         """Look at the views in turn, a bounded number at a time; gives those with a new generation."""

@@ -26,6 +26,8 @@ LOOK_SECONDS = 2.0
 WARM_UP_ROUNDS = 4
 QUERIES = 23
 RELOAD_EVERY = 5
+RING_PAGES = 1024
+"""Room for what happens while others have the processors: every read of a resolv.conf on the machine is in it."""
 
 
 class Soak:
@@ -120,7 +122,7 @@ def main() -> int:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="resolvtrace-soak-")))
         lab = stack.enter_context(experiment())
         lab.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
-        running = stack.enter_context(daemon(directory, grace=1.0))
+        running = stack.enter_context(daemon(directory, grace=1.0, capacity={"ring_pages": RING_PAGES}))
         players = cast.start(lab.world)
         soak = Soak(lab, running, players)
         try:

@@ -45,6 +45,7 @@ class FakeClock(Clock):
     def __init__(self, now: int = 1000 * SECOND) -> None:
         self.now = now
         self.offset = time.time_ns() - now
+        self.slept = 0
 
     def boot(self) -> int:
         """Give the time that a test has set."""
@@ -54,9 +55,22 @@ class FakeClock(Clock):
         """Give the same, since 1970."""
         return self.now + self.offset
 
+    def suspended(self) -> int:
+        """Give what it slept."""
+        return self.slept
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.now += int(seconds * SECOND)
+
+    def sleep(self, seconds: float) -> None:
+        """Let the machine be suspended."""
+        self.advance(seconds)
+        self.slept += int(seconds * SECOND)
+
+    def set_wall(self, seconds: float) -> None:
+        """Set the wall clock, forward or back."""
+        self.offset += int(seconds * SECOND)
 
 
 def a_view(history: History, name: str = "host", path: str = RESOLV_CONF) -> View:

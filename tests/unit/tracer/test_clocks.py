@@ -1,0 +1,109 @@
+"""Clocks that jump: the wall clock is for show alone, and while the machine sleeps no grace runs out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from doubles import NEW, OLD, World
+from test_views import Machine
+
+from tracer.generations import SECOND, after_suspend
+from tracer.snapshot import State
+
+HOUR = 3600.0
+GRACE = 15.0
+
+
+def sleep(world: World, seconds: float) -> None:
+    """Suspend the machine, as the engine notices it."""
+    began = world.clock.boot()
+    world.clock.sleep(seconds)
+    world.host.history = after_suspend(world.host.history, began, int(seconds * SECOND), GRACE)
+
+
+def reader() -> World:
+    """Give a machine on which process 10 read the file and asks the nameserver it lists."""
+    world = World()
+    world.start(10)
+    world.read(10)
+    world.ask(10, OLD)
+    world.tick()
+    return world
+
+
+def test_a_lookup_that_slept_with_the_machine_is_still_in_its_grace() -> None:
+    """A healthy resolver that retries after the lid is opened: it had asked before the change."""
+    world = reader()
+    world.change(NEW)
+    world.ask(10, OLD)
+    world.tick()
+    sleep(world, HOUR)
+    for _ in range(3):
+        world.ask(10, OLD)
+    world.tick()
+    assert world.state(10) is State.GRACE
+    world.past_grace()
+    for _ in range(3):
+        world.ask(10, OLD)
+    world.tick()
+    assert world.state(10) is State.STALE
+
+
+def test_two_sleeps_add_up() -> None:
+    """Each within the grace."""
+    world = reader()
+    world.change(NEW)
+    for _ in range(2):
+        sleep(world, HOUR)
+        world.ask(10, OLD)
+        world.ask(10, OLD)
+        world.tick()
+        assert world.state(10) is State.GRACE
+
+
+def test_a_sleep_after_the_grace_changes_nothing() -> None:
+    """Neither for a flag that is up nor for the next query to the old nameserver."""
+    world = reader()
+    world.make_stale(10)
+    flagged = world.process(10).flagged
+    sleep(world, HOUR)
+    world.ask(10, OLD)
+    world.tick()
+    assert world.state(10) is State.STALE
+    assert world.process(10).flagged == flagged
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_a_wall_clock_that_is_set_changes_no_state(jump: float) -> None:
+    """At any moment: before the change, in the grace, and with the flag up."""
+    world = reader()
+    world.clock.set_wall(jump)
+    world.change(NEW)
+    world.ask(10, OLD)
+    world.clock.set_wall(-2 * jump)
+    world.tick()
+    assert world.state(10) is State.GRACE
+    world.past_grace()
+    world.clock.set_wall(3 * jump)
+    world.ask(10, OLD)
+    world.ask(10, OLD)
+    world.tick()
+    assert world.state(10) is State.STALE
+    world.clock.set_wall(-jump)
+    world.tick()
+    assert world.state(10) is State.STALE
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_a_wall_clock_that_is_set_makes_no_generation_and_hides_none(tmp_path: Path, jump: float) -> None:
+    """The file's times are the wall clock's; a change lies between our looks, whatever they say."""
+    machine = Machine(tmp_path)
+    machine.look()
+    assert machine.look(age=jump) == []
+    before = machine.clock.boot()
+    machine.replace(NEW)
+    assert machine.look(age=jump) == [machine.host.id]
+    generation = machine.host.history.current
+    assert generation.conf.nameservers == (NEW,)
+    assert before - SECOND <= generation.began <= generation.noticed <= machine.clock.boot()
