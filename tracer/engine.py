@@ -23,7 +23,7 @@ from tracer.lookouts import Lookouts
 from tracer.losses import Lost, none_lost
 from tracer.machine import Machine, cgroup_root
 from tracer.pods import DEFAULT_DIRECTORY, Pods
-from tracer.privileges import drop_privileges, require_first_pid_namespace, require_privileges
+from tracer.privileges import drop_privileges, require_first_pid_namespace, require_own_proc, require_privileges
 from tracer.process import Process
 from tracer.procfs import Procfs
 from tracer.rules import Policy
@@ -61,6 +61,7 @@ class Tracer:
 
         ``stopped`` is asked while it waits for that child, and ends the waiting with StoppedError.
         """
+        require_own_proc()
         require_privileges()
         require_first_pid_namespace()
         self._settings = settings

@@ -50,6 +50,21 @@ def lacking(names: Iterable[str] = LOADING, status: Path = Path("/proc/self/stat
     ]
 
 
+FOREIGN_PROC = "/proc does not show this process: it is not mounted, or is that of another pid namespace"
+MOUNT_PROC = "mount this one's: mount -t proc proc /proc"
+
+
+def is_own_proc(proc: Path = Path("/proc")) -> bool:
+    """Whether a /proc is that of this process's pid namespace: /proc/self leads nowhere in another's (proc(5))."""
+    return (proc / "self/stat").exists()
+
+
+def require_own_proc(proc: Path = Path("/proc")) -> None:
+    """Raise ResolvtraceError where processes would be looked for in a /proc that does not show them."""
+    if not is_own_proc(proc):
+        raise ResolvtraceError(FOREIGN_PROC, MOUNT_PROC)
+
+
 def require_privileges(status: Path = Path("/proc/self/status")) -> None:
     """Raise ResolvtraceError where a capability that loading needs is not effective."""
     missing = lacking(status=status)

@@ -19,7 +19,7 @@ from building import build
 from lab_cgroups import Cgroups
 from tracing import RESOLVTRACE, SHORT, Daemon, daemon
 
-from exporter.lab import NAME, NEW, OLD, Program, World
+from exporter.lab import NAME, NEW, OLD, Program, World, wait_until
 from tracer.kernel.filesystems import find_cgroup2
 
 IMPLICIT = "127.0.0.1"
@@ -311,6 +311,26 @@ def test_a_container_that_sees_its_own_cgroups_alone_is_told(tmp_path: Path) -> 
         line = refusal(tmp_path, before=cgroups.within("container", ["unshare", "--cgroup", *before]))
     assert "is a container's part of the cgroup tree" in line
     assert "--cgroupns=host" in line
+
+
+def test_a_proc_of_another_pid_namespace_is_told(tmp_path: Path) -> None:
+    """It shows other processes, and not this one: to the daemon and to doctor."""
+    holder = Program(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "cat"], os.environ)
+    try:
+        children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children")
+        wait_until(lambda: children.read_text().split(), 10, "the namespace")
+        inside = ["nsenter", f"--mount=/proc/{children.read_text().split()[0]}/ns/mnt"]
+        wait_until(
+            lambda: subprocess.run([*inside, "test", "-e", "/proc/self"], check=False).returncode, 10, "its own /proc"
+        )
+        line = refusal(tmp_path, before=inside)
+        assert "/proc does not show this process" in line
+        assert "mount -t proc" in line
+        looked = subprocess.run([*inside, RESOLVTRACE, "doctor"], check=False, capture_output=True, text=True)
+        assert (looked.returncode, looked.stderr) == (2, "")
+        assert "/proc does not" in looked.stdout
+    finally:
+        holder.stop()
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from pathlib import Path
 from tracer.examination.bpf import bpf
 from tracer.examination.capabilities import capabilities
 from tracer.examination.filesystems import cgroup2, tracefs
-from tracer.examination.finding import Finding, Result
+from tracer.examination.finding import Finding, Result, fail
 from tracer.examination.kernel import jit, lockdown, locked_memory, namespaces, version
 from tracer.examination.libraries import bcc
 from tracer.examination.nscd import nscd
 from tracer.examination.resolvfile import resolv_conf
+from tracer.privileges import FOREIGN_PROC, MOUNT_PROC, is_own_proc
 
 __all__ = ["Finding", "Result", "examine"]
 
@@ -25,6 +26,9 @@ _PROC, _SYS, _RUN = Path("/proc"), Path("/sys"), Path("/run")
 
 def examine(*, tracing: bool) -> Iterator[Finding]:
     """Examine this machine. ``tracing``: a daemon runs on it with its probes attached, which proves what they need."""
+    if not is_own_proc(_PROC):
+        yield fail("proc", FOREIGN_PROC, MOUNT_PROC)
+        return
     yield version(_PROC)
     yield from namespaces(_PROC)
     yield from lockdown(_SYS)
