@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ def fleet(hosts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"  # connections stay open, as a daemon's do
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # Prometheus ends before its connections do
+                super().handle()
 
         def do_GET(self) -> None:
             body = expositions[self.path]
