@@ -53,7 +53,8 @@ class Ticking:
             self._tracer.look()
             self._tracer.turn()
             self._tracer.wait_for_programs()
-            self.snapshots.append(self._tracer.tick())
+            self._tracer.tick()
+            self.snapshots.append(self._tracer.snapshot())
             if test(self.snapshots[-1]):
                 return self.snapshots[-1]
             time.sleep(0.2)  # a tick's length
