@@ -163,7 +163,7 @@ class Ledger:
         counted: list[tuple[Pair, Transport, int]] = []
         owed, self._owed = self._owed, {}
         for key, value in queries:
-            if key.tgid == 0:
+            if key.tgid == 0 or key.transport not in _TRANSPORTS:
                 self.lost[Lost.UNATTRIBUTED] += value.number
                 continue
             number = value.number + owed.pop(key, 0)

@@ -18,9 +18,10 @@ from tracer.generations import Generation, History, Removal
 from tracer.process import Pair, PairKey, Process, Read, Use
 from tracer.resolvconf import ResolvConf
 from tracer.rootfs import Identity
+from tracer.shapes import conforms
 from tracer.snapshot import State, Transport
 from tracer.verdict import Evidence
-from tracer.views import SavedView
+from tracer.views import HOST, SavedView
 
 SCHEMA = "resolvtrace-state/1"
 _NAME = "state.json"
@@ -81,7 +82,7 @@ class Store:
             data = json.loads(self._file.read_bytes())
             if data["schema"] != SCHEMA:
                 return self._set_aside(boot_id, f"its schema is {data['schema']!r}, not {SCHEMA!r}")
-            return Loaded(_state_from(data) if data["boot_id"] == boot_id else SavedState(boot_id))
+            return Loaded(_sound(_state_from(data)) if data["boot_id"] == boot_id else SavedState(boot_id))
         except FileNotFoundError:
             return Loaded(SavedState(boot_id))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -151,6 +152,17 @@ def _state_from(data: dict[str, Any]) -> SavedState:
         [_process_from(process) for process in data["processes"]],
         {DepartedKey(*row[:4]): DepartedUse(row[4], row[5]) for row in data["departed"]},
     )
+
+
+def _sound(state: SavedState) -> SavedState:
+    """Give it back. Raises ValueError where a value is of another kind than it says."""
+    if not conforms(state, SavedState):
+        raise ValueError("a value of another kind")
+    for name in state.views:
+        int("0" if name == HOST else name.partition(":")[0])
+    for process in state.processes:
+        bytes.fromhex(process.image or "")
+    return state
 
 
 def _view_to(view: SavedView) -> dict[str, Any]:
