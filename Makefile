@@ -89,7 +89,7 @@ sbom: setup-supply
 	@deploy/sbom sbom.json
 
 audit: setup-supply
-	.venv-supply/bin/pip-audit --require-hashes --disable-pip --requirement deploy/requirements.txt
+	.venv-supply/bin/pip-audit --strict --require-hashes --disable-pip --requirement deploy/requirements.txt
 
 # A tree of its own below PREFIX (/usr/local), in DESTDIR where that is given; with neither, the service too.
 install:

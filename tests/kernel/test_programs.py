@@ -79,6 +79,13 @@ def test_no_program_ends_anything_else(held: dict[str, list[dict[str, Any]]]) ->
     assert set(by_name.values()) == {"cgroup_skb", "cgroup_sock_addr", "tracepoint"}
 
 
+def test_every_program_is_under_the_gpl(held: dict[str, list[dict[str, Any]]]) -> None:
+    """As the kernel has it, and as LICENSE says."""
+    assert held["prog"]
+    assert all(one["gpl_compatible"] for one in held["prog"])
+    assert "GNU GENERAL PUBLIC LICENSE" in (Path(__file__).parents[2] / "LICENSE").read_text()
+
+
 def test_the_maps_are_small(held: dict[str, list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]) -> None:
     """What the kernel charges for the maps of a daemon that has just started."""
     sizes = {one["name"]: one["bytes_memlock"] for one in held["map"]}

@@ -239,6 +239,14 @@ def test_the_metrics_parse_and_tell(stale: Scene, strictly: bool) -> None:
     assert "pid" not in {label for family in found.values() for one in labels(family) for label in one}
 
 
+def test_the_metrics_tell_no_path_and_no_name_that_was_asked_for(stale: Scene) -> None:
+    """Nor a command line: whoever may scrape learns who is stale on whom."""
+    text = stale.running.metrics()
+    assert 'comm="getaddrinfo_loo"' in text
+    for secret in (NAME, NAME.rstrip("."), "getaddrinfo_loop", "/etc/", "/usr/", str(Path.cwd())):
+        assert secret not in text
+
+
 def test_promtool_finds_nothing(stale: Scene) -> None:
     """`promtool check metrics` reads the text format from its standard input, and prints what it would do better."""
     _, _, text = stale.get("/metrics")
