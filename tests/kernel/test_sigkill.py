@@ -63,12 +63,12 @@ def test_killed_at_random_moments(
             for trouble in ("state not used", "Traceback", "level=error"):
                 assert trouble not in one.log(), one.log()
 
-        for number in range(times):
+        def kill_once(number: int) -> None:
             one.kill()
             if number % 3 == 0:
                 one.launch()
                 sleep(moments.uniform(0, START_SECONDS))
-                continue
+                return
             one.start()
             see_that_it_knows()
             if number % 3 == 1:
@@ -76,6 +76,13 @@ def test_killed_at_random_moments(
             else:
                 one.process.send_signal(signal.SIGTERM)
                 sleep(moments.uniform(0, STOP_SECONDS))
+
+        for number in range(times):
+            try:
+                kill_once(number)
+            except (AssertionError, TimeoutError) as error:
+                error.add_note(f"after {number} kills; seed {SEED}")
+                raise
         one.kill()
         wait_until(lambda: not orphans(), GONE_SECONDS, "programs that nobody holds to be gone")
         one.start()
