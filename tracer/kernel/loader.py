@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -97,8 +98,9 @@ def _refused() -> ResolvtraceError:
 
 def _refused_attachment(name: str, error: OSError, cgroup: Path) -> ResolvtraceError:
     if error.errno == errno.EPERM:
-        if holders := neighbours.sole_holders(str(cgroup)):
-            return ResolvtraceError(neighbours.told(holders), neighbours.REMEDY)
+        with suppress(OSError):  # whoever may not attach may not ask either
+            if holders := neighbours.sole_holders(str(cgroup)):
+                return ResolvtraceError(neighbours.told(holders), neighbours.REMEDY)
         return ResolvtraceError(f"the kernel refuses program {name} on the root cgroup (EPERM)", "needs CAP_NET_ADMIN")
     return ResolvtraceError(
         f"cannot attach {name} to the root cgroup ({error.strerror})", "needs CONFIG_CGROUP_BPF, Linux 5.15 or later"
