@@ -20,8 +20,8 @@ from tracer.examination import Result
 from tracer.examination.bpf import root_cgroup
 from tracer.kernel.filesystems import find_cgroup2
 from tracer.kernel.neighbours import ALLOW_MULTI, attached_to
-from tracer.kernel.programs import CGROUP_PROGRAMS
-from tracer.kernel.trial import try_program, try_ring
+from tracer.kernel.programs import BPF_PROG_TYPE_CGROUP_SKB, CGROUP_PROGRAMS
+from tracer.kernel.trial import knows_helper, try_program, try_ring
 
 AS_NOBODY = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--")
 AS_ROOT_WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-all", "--")
@@ -177,6 +177,12 @@ def test_the_trials_leave_nothing_behind() -> None:
     assert [attached_to(root, program.attach_type) for program in CGROUP_PROGRAMS] == before
     with pytest.raises(OSError, match="Invalid argument"):
         try_program(999)
+
+
+@pytest.mark.parametrize(("helper", "known"), [(5, True), (58, False), (2**31 - 1, False)])
+def test_helpers_that_a_program_may_call(helper: int, known: bool) -> None:
+    """bpf_ktime_get_ns() is for all, bpf_override_return() is not for packets, and no kernel has the last."""
+    assert knows_helper(BPF_PROG_TYPE_CGROUP_SKB, helper) is known
 
 
 def test_a_root_that_is_shared(tmp_path: Path) -> None:
