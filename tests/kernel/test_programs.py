@@ -45,7 +45,7 @@ class Instruction(NamedTuple):
 
 def bpftool(*words: str) -> Any:
     """Run bpftool and return its JSON."""
-    done = subprocess.run(["bpftool", "-j", *words], check=True, stdout=subprocess.PIPE, timeout=20)
+    done = subprocess.run(["bpftool", "-j", *words], check=True, stdout=subprocess.PIPE, timeout=60)
     return json.loads(done.stdout)
 
 

@@ -28,7 +28,7 @@ def users(password: str = PASSWORD) -> str:
 def status(running: Daemon, password: str = "") -> int:
     """Scrape; return the status."""
     headers = {"Authorization": "Basic " + base64.b64encode(f"ops:{password}".encode()).decode()} if password else {}
-    client = http.client.HTTPConnection(running.address or "", timeout=5)
+    client = http.client.HTTPConnection(running.address or "", timeout=30)
     try:
         client.request("GET", "/metrics", headers=headers)
         return client.getresponse().status
@@ -61,7 +61,7 @@ def test_a_wrong_file_leaves_the_old_one_in_force(tmp_path: Path) -> None:
 
 def shown(running: Daemon, directory: Path) -> str:
     """Give the certificate, in PEM, that the daemon shows to a client that trusts the authority."""
-    client = http.client.HTTPSConnection(running.address or "", timeout=5, context=trusting(directory))
+    client = http.client.HTTPSConnection(running.address or "", timeout=30, context=trusting(directory))
     client.connect()
     try:
         assert isinstance(client.sock, ssl.SSLSocket)
@@ -94,7 +94,7 @@ def test_a_wrong_file_is_refused_at_the_start(tmp_path: Path, flags: tuple[str, 
     file = tmp_path / "web.yml"
     file.write_text("tls_server_config:\n  cert_file: none\n  key_file: none\n")
     argv = [str(RESOLVTRACE), "daemon", "--config=/dev/null", f"--web.config.file={file}", *flags]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=10)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr == (
         f"resolvtrace daemon: {file}: {tmp_path}/none cannot be read (No such file or directory): "
