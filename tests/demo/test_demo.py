@@ -61,7 +61,7 @@ class Demo:
 
     def pid_of(self, test: Callable[[bytes], bool]) -> int:
         """Return the pid of the one descendant whose command line passes."""
-        (pid,) = [pid for pid, _ in descendants(self.process.pid) if test(command_line(pid))]
+        pid, *_ = [pid for pid, _ in descendants(self.process.pid) if test(command_line(pid))]
         return pid
 
     @property
