@@ -24,11 +24,16 @@ echo "$user:x:64999:" >>/run/group.own
 mount --bind /run/passwd.own /etc/passwd
 mount --bind /run/group.own /etc/group
 
+# As Debian's kernel has it, and another's may not: for show, here.
+echo 3 >/run/level
+mount --bind /run/level /proc/sys/kernel/perf_event_paranoid
+
 mkdir /run/none
 DESTDIR=/run/installed PREFIX=/usr deploy/install files /run/none
 mount --bind "$libraries" /run/installed/usr/lib/resolvtrace/vendor
 mkdir -p /run/systemd/system /run/units
-sed -e 's|^ExecStart=/usr/bin/resolvtrace daemon|ExecStart=/run/installed/usr/bin/resolvtrace daemon --web.listen-address 127.0.0.1:0|' \
+sed -e "s|/usr/lib/resolvtrace/|/run/installed&|" \
+    -e 's|^ExecStart=/usr/bin/resolvtrace daemon|ExecStart=/run/installed/usr/bin/resolvtrace daemon --web.listen-address 127.0.0.1:0|' \
     -e 's|^WatchdogSec=.*|WatchdogSec=5s|' -e 's|^\[Service\]|&\nStandardError=append:/run/log|' \
     /run/installed/usr/lib/systemd/system/resolvtrace.service >/run/units/resolvtrace.service
 

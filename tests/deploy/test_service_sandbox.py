@@ -105,6 +105,15 @@ def test_every_probe_is_attached_inside_the_sandbox(manager: Manager) -> None:
     assert "tracked" in manager.show("StatusText")
 
 
+def test_perf_events_are_as_restricted_as_before(manager: Manager) -> None:
+    """The level is lower while the service starts, and only then: no higher than 2, where CAP_PERFMON is enough."""
+    level, script = manager.path("/run/level"), "/run/installed/usr/lib/resolvtrace/perf-events"
+    assert level.read_text() == "3\n"
+    for word, wanted in (("begin", "2\n"), ("begin", "2\n"), ("end", "3\n"), ("end", "3\n")):
+        assert manager.run(script, word).returncode == 0
+        assert level.read_text() == wanted
+
+
 def test_it_runs_as_a_user_of_its_own_with_what_is_left_of_its_capabilities(manager: Manager) -> None:
     """Those that loading took are gone, those for reading others' files are left; system calls are filtered."""
     status = main_status(manager)

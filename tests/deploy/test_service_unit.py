@@ -22,7 +22,7 @@ MOST_EXPOSED = 2.4
 def installed(tmp_path: Path) -> Path:
     """Give the unit with a program that is there; where the program lies otherwise is for the installation to say."""
     path = tmp_path / UNIT.name
-    path.write_text(UNIT.read_text().replace("/usr/bin/resolvtrace", sys.executable))
+    path.write_text(re.sub(r"/usr/(bin|lib/resolvtrace)/\S+", sys.executable, UNIT.read_text()))
     return path
 
 
