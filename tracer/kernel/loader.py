@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from tracer.errors import ResolvtraceError
-from tracer.kernel import filesystems, libbpf, neighbours, programs, records, trial
+from tracer.kernel import filesystems, libbpf, neighbours, programs, records, tasks, trial
 
+_GET_CURRENT_PID_TGID = 14
 _GET_NETNS_COOKIE = 122  # enum bpf_func_id, linux/bpf.h
 GO = b"go"
 
@@ -146,6 +147,8 @@ class _Module:
         if "group_dead" in exit_format.read_text():
             flags.append("-DEXIT_TELLS_GROUP_DEAD")
         flags += sorted({f"-D{point.macro}" for point in programs.TRACEPOINTS if point.macro and self._exists(point)})
+        if not trial.knows_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, _GET_CURRENT_PID_TGID):
+            flags += [f"-D{place}={offset}" for place, offset in tasks.offsets().items()]
         tells = trial.knows_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, _GET_NETNS_COOKIE)
         # All programs or none: a nameserver must not appear twice, with its network namespace and without.
         return [*flags, "-DNETNS_COOKIE(context)=" + ("bpf_get_netns_cookie(context)" if tells else "0")]

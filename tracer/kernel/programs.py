@@ -7,7 +7,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "bpf"
 # In this order: each builds on what stands before it.
-FILES = ("records.h", "maps.h", "lineage.c", "opens.c", "lookups.c", "queries.c")
+FILES = ("records.h", "current.h", "maps.h", "lineage.c", "opens.c", "lookups.c", "queries.c")
 
 BPF_PROG_TYPE_CGROUP_SKB = 8
 BPF_PROG_TYPE_CGROUP_SOCK_ADDR = 18

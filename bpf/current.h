@@ -1,0 +1,37 @@
+/* Who the current task is, where programs on packets may not ask that (before Linux 6.10): read from the task itself.
+ * The places (TASK_PID, ...) are the kernel's own word: tracer/kernel/tasks.py takes them from its BTF.
+ */
+
+#ifdef TASK_PID
+
+static __always_inline u64 kernel_word(u64 base, u32 place)
+{
+    u64 word = 0;
+    bpf_probe_read_kernel(&word, sizeof(word), (void *)(base + place));
+    return word;
+}
+
+/* Two ints beside each other: pid, tgid. */
+static __always_inline u64 task_pid_tgid(void)
+{
+    return kernel_word(bpf_get_current_task(), TASK_PID);
+}
+
+static __always_inline u64 task_uid_gid(void)
+{
+    return kernel_word(kernel_word(bpf_get_current_task(), TASK_CRED), CRED_UID);
+}
+
+static __always_inline u64 task_cgroup_id(void)
+{
+    u64 group = kernel_word(kernel_word(bpf_get_current_task(), TASK_CGROUPS), CSS_SET_DFL_CGRP);
+    return kernel_word(kernel_word(group, CGROUP_KN), KERNFS_NODE_ID);
+}
+
+#define bpf_get_current_pid_tgid() task_pid_tgid()
+#define bpf_get_current_uid_gid() task_uid_gid()
+#define bpf_get_current_cgroup_id() task_cgroup_id()
+#define bpf_get_current_comm(text, size) \
+    bpf_probe_read_kernel(text, size, (void *)(bpf_get_current_task() + TASK_COMM))
+
+#endif
