@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 
 .PHONY: help setup setup-test setup-supply demo test scorecard zoo soak faults picture completions lint unit fuzz bench lock sbom audit
-.PHONY: install uninstall deb clean
+.PHONY: install uninstall deb test-vm clean
 
 help:
 	@echo "make demo       run the stale-resolver experiment, live, in private namespaces (under 60 s)"
@@ -21,6 +21,7 @@ help:
 	@echo "make setup      leave a working .venv/bin/resolvtrace, and nothing else"
 	@echo "make install    put it below PREFIX (/usr/local), and start the service; make uninstall takes it away"
 	@echo "make deb        build the Debian package in dist/"
+	@echo "make test-vm    install it in a Debian of its own, in QEMU, on Debian's 6.1 and 6.12, and try it there (minutes)"
 	@echo "make lock       pin every package anew, with hashes, in deploy/requirements*.txt"
 	@echo "make sbom       write sbom.json (CycloneDX): what is installed beside resolvtrace, and under which licences"
 	@echo "make audit      ask the PyPA's advisory database about every pinned package; needs the internet"
@@ -100,6 +101,11 @@ uninstall:
 
 deb:
 	@deploy/deb
+
+# The first time it makes the disk, which takes minutes too. What passes prints the score of the unit's sandbox.
+test-vm: setup-test deb
+	@deploy/setup vm
+	$(PYTHON) -m pytest tests/vm -m vm -rP --durations 0 --durations-min 1
 
 clean:
 	rm -rf .venv .venv-supply sbom.json dist tests/.build .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

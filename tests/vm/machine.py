@@ -1,0 +1,66 @@
+"""One machine in QEMU, emulated in software: booted, left to do its experiment, and gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from vm.image import Image
+
+SOURCE = Path(__file__).parents[2]
+CONSOLE_LINES = 60
+_KERNEL = "root=/dev/vda rw console=ttyS0 panic=-1 quiet nowatchdog"
+
+
+class MachineError(AssertionError):
+    """The machine did not come to its end; the text has the last lines of its console."""
+
+
+class Machine:
+    """A machine that runs the experiment at once. It has no network but its own loopback interface.
+
+    It sees the project at /source, read-only, and ``exchange``, an existing directory, at /exchange. What it writes to
+    its disk is forgotten with it. 5-level page tables are off since walking them in software takes its time.
+    """
+
+    def __init__(self, image: Image, version: str, exchange: Path) -> None:
+        self._version = version
+        self._console = exchange / "console"
+        shares = {"source": f"{SOURCE},readonly=on", "exchange": str(exchange)}
+        argv = [
+            *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off"),
+            *("-smp", "2", "-m", "1536", "-nodefaults", "-display", "none", "-nic", "none", "-no-reboot"),
+            *("-serial", f"file:{self._console}", "-append", _KERNEL),
+            *("-kernel", str(image.kernel(version)), "-initrd", str(image.initrd(version))),
+            *("-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on"),
+        ]
+        for name, path in shares.items():
+            argv += ["-fsdev", f"local,id={name},path={path},security_model=none"]
+            argv += ["-device", f"virtio-9p-pci,fsdev={name},mount_tag={name}"]
+        # With a test run that is killed, the machine goes too.
+        argv = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
+        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it has switched itself off. Raises MachineError."""
+        try:
+            _, errors = self._process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise MachineError(f"kernel {self._version}: not done within {seconds:g} s\n{self.console()}") from None
+        if self._process.returncode:
+            raise MachineError(f"QEMU ended with status {self._process.returncode}: {errors}\n{self.console()}")
+
+    def console(self) -> str:
+        """Give the last lines of its console."""
+        with contextlib.suppress(FileNotFoundError):
+            return "\n".join(self._console.read_text(errors="replace").splitlines()[-CONSOLE_LINES:])
+        return ""
+
+    def end(self) -> None:
+        """End it where it still runs."""
+        if self._process.poll() is None:
+            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
