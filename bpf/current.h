@@ -1,5 +1,5 @@
-/* Who the current task is, where programs on packets may not ask that (before Linux 6.10): read from the task itself.
- * The places (TASK_PID, ...) are the kernel's own word: tracer/kernel/tasks.py takes them from its BTF.
+/* Who the current task is, where programs on packets may not ask that (on 6.12, not all of it): read from the task
+ * itself. The places (TASK_PID, ...) are the kernel's own word: tracer/kernel/tasks.py takes them from its BTF.
  */
 
 #ifdef TASK_PID

@@ -22,8 +22,9 @@ from typing import Any, Self
 from tracer.errors import ResolvtraceError
 from tracer.kernel import filesystems, libbpf, neighbours, programs, records, tasks, trial
 
-_GET_CURRENT_PID_TGID = 14
-_GET_NETNS_COOKIE = 122  # enum bpf_func_id, linux/bpf.h
+# enum bpf_func_id, linux/bpf.h
+_ON_CURRENT_TASK = (14, 15, 80)  # bpf_get_current_pid_tgid, _uid_gid, _cgroup_id
+_GET_NETNS_COOKIE = 122
 GO = b"go"
 
 
@@ -147,7 +148,7 @@ class _Module:
         if "group_dead" in exit_format.read_text():
             flags.append("-DEXIT_TELLS_GROUP_DEAD")
         flags += sorted({f"-D{point.macro}" for point in programs.TRACEPOINTS if point.macro and self._exists(point)})
-        if not trial.knows_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, _GET_CURRENT_PID_TGID):
+        if not all(trial.knows_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, helper) for helper in _ON_CURRENT_TASK):
             flags += [f"-D{place}={offset}" for place, offset in tasks.offsets().items()]
         tells = trial.knows_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, _GET_NETNS_COOKIE)
         # All programs or none: a nameserver must not appear twice, with its network namespace and without.

@@ -1,6 +1,7 @@
 """Where the kernel keeps what it knows of a task: offsets, from its own description (BTF, /sys/kernel/btf/vmlinux).
 
-Needed where programs on packets may not call bpf_get_current_pid_tgid() and the like: before Linux 6.10.
+Needed where programs on packets may not call bpf_get_current_pid_tgid(), bpf_get_current_uid_gid() and the like: on
+6.1 and 6.12, not on 6.18.
 """
 
 from __future__ import annotations
@@ -76,5 +77,5 @@ def _members(address: int) -> Iterator[tuple[_Member, int]]:
 def _unknown(why: str) -> ResolvtraceError:
     return ResolvtraceError(
         f"this kernel does not tell a program on packets who sends them: {why}",
-        "needs Linux 6.10 or later, or one with CONFIG_DEBUG_INFO_BTF",
+        "needs a newer Linux (6.18 does), or one with CONFIG_DEBUG_INFO_BTF",
     )
