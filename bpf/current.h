@@ -4,10 +4,15 @@
 
 #ifdef TASK_PID
 
+/* bpf_probe_read_kernel() by its number (enum bpf_func_id, linux/bpf.h). BCC takes the older bpf_probe_read(), which
+ * programs on cgroups may not call, for it where it cannot read /proc/kallsyms.
+ */
+static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)113;
+
 static __always_inline u64 kernel_word(u64 base, u32 place)
 {
     u64 word = 0;
-    bpf_probe_read_kernel(&word, sizeof(word), (void *)(base + place));
+    read_kernel(&word, sizeof(word), (void *)(base + place));
     return word;
 }
 
@@ -32,6 +37,6 @@ static __always_inline u64 task_cgroup_id(void)
 #define bpf_get_current_uid_gid() task_uid_gid()
 #define bpf_get_current_cgroup_id() task_cgroup_id()
 #define bpf_get_current_comm(text, size) \
-    bpf_probe_read_kernel(text, size, (void *)(bpf_get_current_task() + TASK_COMM))
+    read_kernel(text, size, (void *)(bpf_get_current_task() + TASK_COMM))
 
 #endif

@@ -73,6 +73,7 @@ def install(exchange: Path) -> Seen:
     running = guest.show()
     if running["ActiveState"] != "active":
         raise RuntimeError(f"the service does not start: {guest.journal(guest.SERVICE)}")
+    yield "perf_event_paranoid", Path("/proc/sys/kernel/perf_event_paranoid").read_text().strip()
     yield "ready_seconds", round(time.monotonic() - began, 1)
     yield "running", running
     yield "process", guest.status_of(running["MainPID"])

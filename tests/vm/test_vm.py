@@ -100,6 +100,11 @@ def test_the_package_installs_and_starts_the_service(told: Told) -> None:
     assert running["StatusText"].endswith(" tracked")
 
 
+def test_what_loading_had_opened_is_closed(told: Told) -> None:
+    """Debian's perf_event_paranoid is 3 again."""
+    assert told["perf_event_paranoid"] == "3"
+
+
 def test_every_probe_is_attached(told: Told) -> None:
     """On kernels that have kprobes and fentry and no cgroup1 too; and each once."""
     assert told["probes"]
