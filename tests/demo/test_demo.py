@@ -60,8 +60,9 @@ class Demo:
         return self.process.wait(LONGEST)
 
     def pid_of(self, test: Callable[[bytes], bool]) -> int:
-        """Return the pid of the one descendant whose command line passes."""
-        pid, *_ = [pid for pid, _ in descendants(self.process.pid) if test(command_line(pid))]
+        """Return the pid of the one descendant whose command line passes; those that it forked itself go with it."""
+        passing = {pid for pid, _ in descendants(self.process.pid) if test(command_line(pid))}
+        (pid,) = passing - {child for one in passing for child, _ in descendants(one)}
         return pid
 
     @property
