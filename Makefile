@@ -15,7 +15,7 @@ help:
 	@echo "make fuzz       made-up input by the hundred thousand, resolv.conf against glibc itself (some minutes)"
 	@echo "make soak       everything at once for half an hour, checked as it goes (SOAK_SECONDS=1800)"
 	@echo "make faults     the slow tests of faults: 200 kills, 100 loads, storms of a minute (half an hour and more)"
-	@echo "make bench      measure: start, memory, nanoseconds a query (some minutes)"
+	@echo "make bench      measure what it costs, beside bpftrace and tcpdump; writes docs/performance.md (8 minutes)"
 	@echo "make picture    draw docs/top.svg, the picture of resolvtrace top in the README"
 	@echo "make completions  write deploy/completions from the commands' own options"
 	@echo "make setup      leave a working .venv/bin/resolvtrace, and nothing else"
@@ -80,8 +80,11 @@ completions: setup-test
 	@$(PYTHON) -m exporter.completions zsh >deploy/completions/_resolvtrace
 	@$(PYTHON) -m exporter.completions fish >deploy/completions/resolvtrace.fish
 
+# All of it, or PARTS alone: costs throughput processor delays memory top growth.
+PARTS :=
 bench: setup-test
-	PYTHONPATH=tests/terminal:tests/unit/exporter $(PYTHON) -m benchmarks
+	@deploy/setup bench
+	@PYTHONPATH=tests:tests/terminal:tests/unit/exporter $(PYTHON) -m benchmarks $(PARTS)
 
 lock: setup-supply
 	@deploy/lock

@@ -1,95 +1,75 @@
-"""Nanoseconds in the kernel: a query each way, a packet that is none, an open of another file."""
+"""Nanoseconds in the kernel: a query each way, a packet that is none, an open of another file, any other call."""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from benchmarks.running import Runs, program_runs
+from benchmarks import work
+from benchmarks.counters import Counters, Runs, kernel_statistics
+from benchmarks.empty import empty_programs
+from benchmarks.figure import Figure, at_most, median, spread, without_aim
+from benchmarks.running import running_daemon, scale
+from benchmarks.work import Work
 
-_ROUNDS = 100_000
-_OPENAT = "tracepoint__sys"  # as far as the kernel keeps the name
+_ROUNDS = 7
+_TIMES = 50_000
+_NANOSECONDS = "{:.0f} ns"
+_AIMS: tuple[tuple[Work, float | None], ...] = (
+    (work.QUERY, 120),
+    (work.SEND, 120),
+    (work.SENDTO, 120),
+    (work.NO_DNS, 25),
+    (work.OPEN, 120),
+    (work.CONNECT, None),
+    (work.SOCKET, 0),
+    (work.RECEIVE, 0),
+)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """One figure: what was done, and the nanoseconds of all probes together above empty programs."""
+class Meter:
+    """A daemon's programs beside empty ones."""
 
-    what: str
-    nanoseconds: float
+    def __init__(self, daemon: int, empty: int) -> None:
+        self._daemon, self._empty = Counters(daemon), Counters(empty)
+
+    def runs(self, one: Work, times: int) -> dict[str, tuple[Runs, Runs]]:
+        """Do a piece of work; give the runs of ours and of the empty programs, by each hook that it leads to.
+
+        What others do on the machine meanwhile leads to other hooks, or to these less often than every second time.
+        """
+        daemon, empty = self._daemon.read(), self._empty.read()
+        one.run(times)
+        ours = {hook: runs - daemon[hook] for hook, runs in self._daemon.read().items()}
+        theirs = {hook: runs - empty[hook] for hook, runs in self._empty.read().items()}
+        return {hook: (runs, theirs[hook]) for hook, runs in ours.items() if runs.count * 2 > times}
+
+    def nanoseconds(self, one: Work, times: int) -> float:
+        """Do it; give what all our programs together take each time, above empty ones."""
+        return sum(ours.mean - empty.mean for ours, empty in self.runs(one, times).values())
 
 
 @contextmanager
-def _empty_programs() -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.empty"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    if process.stdout is None or process.stdin is None or process.stdout.readline() != "attached\n":
-        raise RuntimeError("the empty programs were not attached")
-    try:
-        yield
-    finally:
-        process.stdin.close()
-        process.wait(10)
+def meter(daemon: int) -> Iterator[Meter]:
+    """Have empty programs beside a daemon's, and the kernel counting, for a `with` block."""
+    with empty_programs() as empty, kernel_statistics():
+        yield Meter(daemon, empty)
 
 
-def _difference(work: Callable[[], None]) -> dict[str, Runs]:
-    before = program_runs()
-    work()
-    after = program_runs()
-    return {name: runs - before.get(name, Runs(0, 0)) for name, runs in after.items()}
+def measure() -> list[Figure]:
+    """Measure each kind of work in turn, some rounds of them."""
+    times = int(_TIMES * scale())
+    with running_daemon() as daemon, meter(daemon.pid) as at:
+        rounds = [[at.nanoseconds(one, times) for one, _ in _AIMS] for _ in range(_ROUNDS)]
+    return [
+        _figure(one, aim, [costs[number] for costs in rounds]) for number, (one, aim) in enumerate(_AIMS)
+    ]  # fmt: skip
 
 
-def _datagrams(port: int, *, connected: bool) -> Callable[[], None]:
-    def work() -> None:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source,
-        ):
-            sink.bind(("127.0.0.53", port))
-            if connected:
-                source.connect(("127.0.0.53", port))
-            for _ in range(_ROUNDS):
-                if connected:
-                    source.send(b"q" * 32)
-                else:
-                    source.sendto(b"q" * 32, ("127.0.0.53", port))
-
-    return work
-
-
-def _connects() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as source:
-        for _ in range(_ROUNDS):
-            source.connect(("127.0.0.53", 53))
-
-
-def _opens() -> None:
-    with suppress(OSError):
-        for _ in range(_ROUNDS):
-            os.close(os.open("/etc/hostname", os.O_RDONLY))
-
-
-def measure() -> list[Cost]:
-    """Measure, with the daemon running and the kernel counting."""
-    with _empty_programs():
-        connect = _above(_difference(_connects), "on_connect4", "empty_connect")
-        send = _above(_difference(_datagrams(53, connected=True)), "on_egress", "empty_egress")
-        unconnected = _difference(_datagrams(53, connected=False))
-        sendto = _above(unconnected, "on_sendmsg4", "empty_sendmsg") + _above(unconnected, "on_egress", "empty_egress")
-        other = _above(_difference(_datagrams(5353, connected=True)), "on_egress", "empty_egress")
-        return [
-            Cost("a query on a connected socket (connect and send)", connect + send),
-            Cost("a further query on that socket (send)", send),
-            Cost("a query to an explicit address (sendto)", sendto),
-            Cost("a packet that is no DNS (egress)", other),
-        ]
-
-
-def _above(runs: dict[str, Runs], program: str, empty: str) -> float:
-    return runs[program].mean - runs[empty].mean
+def _figure(one: Work, aim: float | None, nanoseconds: list[float]) -> Figure:
+    what = f"kernel: {one.what}"
+    if not any(nanoseconds):
+        return Figure(what, "0: no program runs", "0", met=True)
+    if aim is None:
+        return without_aim(what, median(nanoseconds), _NANOSECONDS, spread(nanoseconds, _NANOSECONDS))
+    return at_most(what, median(nanoseconds), aim, _NANOSECONDS, spread(nanoseconds, _NANOSECONDS))

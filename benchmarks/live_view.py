@@ -15,6 +15,8 @@ from pathlib import Path
 
 from terminal import Terminal
 
+from benchmarks.figure import Figure, at_most, without_aim
+
 ROWS = 10_000
 _KEYS = 40
 _SECONDS = 20.0
@@ -92,6 +94,17 @@ def measure() -> LiveView:
             answers.append(time.monotonic() - pressed)
             time.sleep(0.037 * (number % 9))  # at all distances from a sample
     return LiveView(answers, share)
+
+
+def figures() -> list[Figure]:
+    """Tell it by figures."""
+    view = measure()
+    milliseconds = "{:.0f} ms"
+    return [
+        at_most(f"top, {ROWS:,} rows, a sample a second", view.share, 0.05, "{:.1%} of a core"),
+        without_aim(f"top, {ROWS:,} rows: a key's answer", view.median * 1000, milliseconds, "the median"),
+        at_most(f"top, {ROWS:,} rows: a key's answer, slowest", view.slowest * 1000, 100, milliseconds),
+    ]
 
 
 def _pid_of(directory: str) -> int:

@@ -1,94 +1,112 @@
-"""A daemon to measure, and the kernel's own counters of what its programs take."""
+"""A daemon to measure, C programs to measure it with, and a network of the benchmarks' own."""
 
 from __future__ import annotations
 
-import json
+import ctypes
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-_STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
+from building import build
+
+from exporter.lab import wait_until
+
 RESOLVTRACE = Path(sys.executable).with_name("resolvtrace")
+PROGRAMS = Path(__file__).parent / "programs"
+_CLONE_NEWNET = 0x40000000
+_READY = re.compile(r"event=ready address=(\S+)")
+_START_SECONDS = 60
+
+
+def scale() -> float:
+    """Give what durations and numbers are multiplied with (BENCH_SCALE): less than 1 for trying a part out."""
+    return float(os.environ.get("BENCH_SCALE", "1"))
+
+
+def enter_own_network() -> None:
+    """Leave the machine's network for one that has nothing but a loopback interface. Raises OSError."""
+    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, f"no network namespace of one's own: {os.strerror(number)}")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 @dataclass(frozen=True)
 class RunningDaemon:
-    """A daemon that is ready; ``ready_seconds`` from its start until it said so."""
+    """A daemon that is ready; ``ready_seconds`` from its start until it said so, ``address`` where it serves HTTP."""
 
     pid: int
     ready_seconds: float
+    address: str
 
-    def pss_megabytes(self) -> float:
-        """Give its proportional set size (proc(5), smaps_rollup)."""
-        rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
-        found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
-        return int(found[1]) / 1000 if found else 0.0
+    def metrics(self) -> str:
+        """Scrape /metrics."""
+        with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=30) as answer:
+            return str(answer.read().decode())
 
-    def cpu_seconds(self) -> float:
-        """Give the processor time that it has taken, all its threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / 100
-
-
-@contextmanager
-def running_daemon(directory: Path) -> Iterator[RunningDaemon]:
-    """Run a daemon of its own for a `with` block."""
-    command = [str(RESOLVTRACE), "daemon", "--config", "/dev/null", "--socket", str(directory / "socket"),
-               "--state-dir", str(directory / "state"), "--web.listen-address", "127.0.0.1:0"]  # fmt: skip
-    begun = time.monotonic()
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    if process.stderr is None:
-        raise RuntimeError("no pipe")
-    for line in process.stderr:
-        if "event=ready" in line:
-            break
-    else:
-        raise RuntimeError("the daemon did not start")
-    try:
-        yield RunningDaemon(process.pid, time.monotonic() - begun)
-    finally:
-        process.terminate()
-        process.stderr.close()
-        process.wait(10)
+    def metric(self, name: str) -> float:
+        """Give one series, named with its labels as they are shown."""
+        return next(
+            float(line.rpartition(" ")[2]) for line in self.metrics().splitlines() if line.startswith(f"{name} ")
+        )
 
 
 @contextmanager
-def kernel_statistics() -> Iterator[None]:
-    """Let the kernel count runs and time of each program (sysctl kernel.bpf_stats_enabled)."""
-    before = _STATS.read_text()
-    _STATS.write_text("1")
-    try:
-        yield
-    finally:
-        _STATS.write_text(before)
+def running_daemon(verdict: str = "") -> Iterator[RunningDaemon]:
+    """Run a daemon of its own for a `with` block; ``verdict`` is that table of its configuration."""
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place)
+        config, log = directory / "resolvtrace.toml", directory / "log"
+        config.write_text(f"[verdict]\n{verdict}")
+        command = [str(RESOLVTRACE), "daemon", "--config", str(config), "--socket", str(directory / "socket"),
+                   "--state-dir", str(directory / "state"), "--web.listen-address", "127.0.0.1:0"]  # fmt: skip
+        begun = time.monotonic()
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stderr=output)
+        try:
+            found = wait_until(lambda: _ready(process, log), _START_SECONDS, "the daemon to be ready")
+            yield RunningDaemon(process.pid, time.monotonic() - begun, found)
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
-@dataclass(frozen=True)
-class Runs:
-    """How often a program ran, and for how many nanoseconds in all."""
-
-    count: int
-    nanoseconds: int
-
-    def __sub__(self, other: Runs) -> Runs:
-        return Runs(self.count - other.count, self.nanoseconds - other.nanoseconds)
-
-    @property
-    def mean(self) -> float:
-        """Nanoseconds a run."""
-        return self.nanoseconds / self.count if self.count else 0.0
+def _ready(process: subprocess.Popen[bytes], log: Path) -> str | None:
+    if process.poll() is not None:
+        raise RuntimeError(f"the daemon did not start: {log.read_text()}")
+    found = _READY.search(log.read_text())
+    return found[1] if found else None
 
 
-def program_runs() -> dict[str, Runs]:
-    """Give the counters of every loaded program by name, which the kernel cuts at 15 characters."""
-    listed = subprocess.run(["bpftool", "-j", "prog", "show"], capture_output=True, check=True, text=True)
-    return {
-        program["name"]: Runs(program.get("run_cnt", 0), program.get("run_time_ns", 0))
-        for program in json.loads(listed.stdout)
-        if "name" in program
-    }
+class Load:
+    """A program of benchmarks/programs that works until its input ends, and counts what it has done."""
+
+    def __init__(self, process: subprocess.Popen[str], stdin: IO[str], stdout: IO[str]) -> None:
+        self.pid = process.pid
+        self._stdin, self._stdout = stdin, stdout
+
+    def done(self) -> int:
+        """Ask how much it has done."""
+        self._stdin.write("\n")
+        self._stdin.flush()
+        return int(self._stdout.readline())
+
+
+@contextmanager
+def load(program: str, *arguments: object) -> Iterator[Load]:
+    """Run such a program for a `with` block, which begins when it says that it is ready."""
+    argv = [str(build(program, programs=PROGRAMS)), *map(str, arguments)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        if process.stdin is None or process.stdout is None or process.stdout.readline() != "ready\n":
+            raise RuntimeError(f"{' '.join(argv)}: not ready")
+        yield Load(process, process.stdin, process.stdout)
+        process.stdin.close()

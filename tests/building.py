@@ -10,15 +10,15 @@ PROGRAMS = Path(__file__).parent / "programs"
 BUILT = Path(__file__).parent / ".build"
 
 
-def build(name: str, *flags: str) -> Path:
-    """Return the executable made of ``programs/<name>.c``, compiled with ``flags`` unless it is up to date.
+def build(name: str, *flags: str, programs: Path = PROGRAMS) -> Path:
+    """Return the executable made of ``<name>.c`` in ``programs``, compiled with ``flags`` unless it is up to date.
 
     Each set of flags (``-lresolv``, ``-pthread``, ``-m32``, ``-static``) has an executable of its own.
     Raises subprocess.CalledProcessError where the compiler refuses; its message is on stderr.
     """
-    source = PROGRAMS / f"{name}.c"
+    source = programs / f"{name}.c"
     program = BUILT / "".join([name, *flags]).replace("/", "_")
-    changed = max(path.stat().st_mtime for path in (source, *PROGRAMS.glob("*.h")))
+    changed = max(path.stat().st_mtime for path in (source, *programs.glob("*.h")))
     if program.exists() and program.stat().st_mtime > changed:
         return program
     BUILT.mkdir(exist_ok=True)
