@@ -10,6 +10,7 @@ import ipaddress
 import os
 import posixpath
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,15 +22,45 @@ from tracer.view import RESOLV_CONF, View
 _DNS_PORT = 53
 _TCP_LISTEN = "0A"  # include/net/tcp_states.h; UDP sockets that are not connected show 07, TCP_CLOSE
 _UDP_OPEN = "07"
+_SHARED_SECONDS = 0.1
 _REPLACED = " (deleted)"  # what proc(5) puts behind the name of a program that was upgraded
 _RESOLVED = frozenset({"systemd-resolved", "systemd-resolve"})
 # systemd-resolved.service(8): its upstreams, for programs that want to ask them directly.
 _RESOLVED_UPSTREAMS = "/run/systemd/resolve/resolv.conf"
 
 
-def served_addresses(proc: str, pid: int) -> set[str]:
-    """Give the addresses on which a process serves port 53, from /proc/PID/net and its descriptors (proc(5))."""
-    sockets = {inode: address for table in _tables(proc, pid) for inode, address in table}
+class Servers:
+    """The sockets on port 53 of each network namespace, from /proc/PID/net (proc(5)).
+
+    The kernel walks all its sockets for such a table, which takes milliseconds: processes that are looked at together
+    share one, and for no longer, since one that asks may have begun to serve just before.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, dict[str, str]] = {}
+        self._read = float("-inf")
+
+    def sockets(self, proc: str, pid: int) -> dict[str, str]:
+        """Give the address of each, by what a descriptor of it links to."""
+        if time.monotonic() - self._read > _SHARED_SECONDS:
+            self._known.clear()
+            self._read = time.monotonic()
+        try:
+            namespace = os.stat(f"{proc}/{pid}/ns/net").st_ino
+        except OSError:
+            return _sockets(proc, pid)
+        if namespace not in self._known:
+            self._known[namespace] = _sockets(proc, pid)
+        return self._known[namespace]
+
+
+def _sockets(proc: str, pid: int) -> dict[str, str]:
+    return {inode: address for table in _tables(proc, pid) for inode, address in table}
+
+
+def served_addresses(proc: str, pid: int, servers: Servers) -> set[str]:
+    """Give the addresses on which a process serves port 53, by its descriptors (proc(5))."""
+    sockets = servers.sockets(proc, pid)
     if not sockets:
         return set()
     found = set()
@@ -71,6 +102,7 @@ class Forwarders:
         self._proc = proc
         self._see = see
         self._looker = looker
+        self._servers = Servers()
 
     def upstreams(self, process: Process) -> View | bool:
         """Tell whether it forwards: False, the view it takes its upstreams from, or True where that is not known."""
@@ -79,7 +111,7 @@ class Forwarders:
             return self._file_of_resolved(process) or True
         if program == "dockerd":
             return True
-        served = served_addresses(self._proc, process.pid)
+        served = served_addresses(self._proc, process.pid, self._servers)
         return bool(served) and (program != "dnsmasq" or self._file_of_dnsmasq(process, served) or True)
 
     def _file_of_resolved(self, process: Process) -> View | None:

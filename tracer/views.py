@@ -106,7 +106,7 @@ class ViewTable:
         number = self._root_number(pid)
         root = self._root(pid)
         try:
-            view = self._find(root, path) or self._create(root, path)
+            view = self._find(root, path, self._by_root.get(number or 0)) or self._create(root, path)
         except OSError:
             return None
         if view is None or self._root_number(pid) != number:
@@ -125,10 +125,11 @@ class ViewTable:
         """Find the view that a process had by what its root is called, where it cannot be looked at any more."""
         return self._by_root.get(number)
 
-    def _find(self, root: Root, path: str) -> View | None:
+    def _find(self, root: Root, path: str, likely: View | None) -> View | None:
         for _ in range(_COMPARISONS):
             place = root.place(path)
             alike = [view for view in self.views.values() if (view.directory, view.path) == (place.directory, path)]
+            alike.sort(key=lambda view: view is not likely)  # each comparison is a look by a lookout
             # Looked at anew: a file may be mounted over it, and the same link may lead elsewhere in another namespace.
             # And once more, since the file may have been replaced between the two looks.
             for view in alike:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from doubles import NEW, OLD, World, a_view, conf
 from proctree import ProcTree
 
-from tracer.forwarders import Forwarders, served_addresses
+from tracer.forwarders import Forwarders, Servers, served_addresses
 from tracer.generations import first_generation
 from tracer.process import Process, Read
 from tracer.procfs import Identity
@@ -44,7 +45,7 @@ def test_an_address_is_read_as_the_kernel_writes_it(tree: ProcTree, inode: int, 
     """Words of 32 bits in the machine's order."""
     tree.add(7)
     tree.serves(7, _tables("udp", "udp6", "tcp", "tcp6"), [inode])
-    assert served_addresses(tree.root, 7) == {address}
+    assert served_addresses(tree.root, 7, Servers()) == {address}
 
 
 @pytest.mark.parametrize("inode", [UDP_CONNECTED, TCP_OUT, 30100])
@@ -52,7 +53,7 @@ def test_a_client_serves_nothing(tree: ProcTree, inode: int) -> None:
     """A connected socket, one from port 53 to elsewhere, and a server of something else."""
     tree.add(7)
     tree.serves(7, _tables("udp", "udp6", "tcp", "tcp6"), [inode])
-    assert served_addresses(tree.root, 7) == set()
+    assert served_addresses(tree.root, 7, Servers()) == set()
 
 
 def test_a_socket_of_another_process_in_the_namespace_is_not_its_own(tree: ProcTree) -> None:
@@ -60,16 +61,29 @@ def test_a_socket_of_another_process_in_the_namespace_is_not_its_own(tree: ProcT
     tree.add(7)
     tree.serves(7, _tables("udp"), [])
     (tree.directory / "7" / "fd" / "0").symlink_to("/dev/null")
-    assert served_addresses(tree.root, 7) == set()
+    assert served_addresses(tree.root, 7, Servers()) == set()
+
+
+def test_processes_that_are_looked_at_together_share_a_namespaces_tables(tree: ProcTree) -> None:
+    """The kernel takes milliseconds for such a table; another namespace has its own."""
+    servers = Servers()
+    for pid, namespace in ((7, "one"), (8, "one"), (9, "two")):
+        process = tree.add(pid)
+        (tree.directory / namespace).touch()
+        os.link(tree.directory / namespace, process / "ns" / "net")
+        tree.serves(pid, _tables("udp") if pid == 7 else {}, [UDP_STUB])
+    assert served_addresses(tree.root, 7, servers) == {"127.0.0.53"}
+    assert served_addresses(tree.root, 8, servers) == {"127.0.0.53"}
+    assert served_addresses(tree.root, 9, servers) == set()
 
 
 def test_a_process_that_is_gone_serves_nothing(tree: ProcTree) -> None:
     """Also where only a part of it is."""
-    assert served_addresses(tree.root, 7) == set()
+    assert served_addresses(tree.root, 7, Servers()) == set()
     tree.add(7)
     tree.serves(7, _tables("udp"), [UDP_ANY])
     (tree.directory / "7" / "fd").rename(tree.directory / "fd")
-    assert served_addresses(tree.root, 7) == set()
+    assert served_addresses(tree.root, 7, Servers()) == set()
 
 
 @dataclass

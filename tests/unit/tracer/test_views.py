@@ -452,6 +452,29 @@ def test_a_file_that_is_replaced_while_two_processes_are_compared_is_one_view(
 # Bounds and forgetting.
 
 
+def test_a_process_with_a_root_that_was_seen_is_not_compared_with_every_view(machine: Machine) -> None:
+    """Namespaces with a file mounted over one resolv.conf have /etc in common, and each comparison is a look."""
+    looks = 0
+
+    def counting(kind: str, proc: str, pid: int, *arguments: object) -> object:
+        nonlocal looks
+        looks += 1
+        return look(kind, proc, pid, *arguments)
+
+    for pid in range(7, 27):
+        machine.root(f"root{pid}", listing(OLD))
+        machine.process(pid, f"root{pid}", namespace=f"{pid}")
+        machine.see(pid)
+    etc = machine.see(26).directory
+    for view in machine.table.views.values():
+        view.directory = etc
+    machine.process(30, "root26", namespace="26")
+    machine.numbers[30] = machine.numbers[26]
+    machine.table._looker = counting
+    machine.see(30)
+    assert looks < 5
+
+
 def test_many_views_are_looked_at_in_turn_and_the_host_always(machine: Machine) -> None:
     """A bounded number at a time; a change in any is seen in the end."""
     files = []
