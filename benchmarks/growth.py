@@ -10,7 +10,7 @@ from benchmarks.processes import descriptors, pss_megabytes, share_of_core
 from benchmarks.running import Load, RunningDaemon, load, running_daemon, scale
 
 _PROCESSES = int(os.environ.get("BENCH_PROCESSES", "1000000"))
-_RATE = 5000
+_RATE = 4000
 """A second: below the queries that one tick has room for."""
 _WARM = 0.1
 """What the allocator takes once for this pace is taken by then."""

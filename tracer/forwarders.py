@@ -47,15 +47,12 @@ class Servers:
             self._read = time.monotonic()
         try:
             namespace = os.stat(f"{proc}/{pid}/ns/net").st_ino
-        except OSError:
-            return _sockets(proc, pid)
+        except OSError:  # it is gone
+            return {}
         if namespace not in self._known:
-            self._known[namespace] = _sockets(proc, pid)
+            tables = _tables(proc, pid)
+            self._known[namespace] = {inode: address for table in tables for inode, address in table}
         return self._known[namespace]
-
-
-def _sockets(proc: str, pid: int) -> dict[str, str]:
-    return {inode: address for table in _tables(proc, pid) for inode, address in table}
 
 
 def served_addresses(proc: str, pid: int, servers: Servers) -> set[str]:

@@ -145,7 +145,8 @@ class Ledger:
             self.lost[Lost.VIEW_UNREADABLE] += 1
             return
         process.view = process.read_view = view
-        if self._surroundings.look_at(view):
+        # Of many that read at the same time the first one's look is late enough for all.
+        if record.time > view.looked and self._surroundings.look_at(view):
             self.view_changed(view)
 
     def take_in_nscd_clients(self) -> None:

@@ -96,6 +96,11 @@ class View:
         self._signature, self._looked = seen._signature, seen._looked
 
     @property
+    def looked(self) -> int:
+        """When it was last seen to be as the history says; nanoseconds of boot time."""
+        return self._looked
+
+    @property
     def location(self) -> str:
         """Where an administrator finds the file: below the directory that processes with this view have for root."""
         return self.inside + self.path

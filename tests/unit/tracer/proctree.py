@@ -54,10 +54,13 @@ class ProcTree:
             (process / "root").symlink_to(root)
         return process
 
-    def serves(self, pid: int, tables: dict[str, str], inodes: list[int]) -> None:
-        """Give a process sockets, by the text of /proc/PID/net/* and the inodes that it holds."""
+    def serves(self, pid: int, tables: dict[str, str], inodes: list[int], namespace: str = "first") -> None:
+        """Give a process sockets, by the text of its network namespace's /proc/PID/net/* and the inodes it holds."""
         net = self.directory / str(pid) / "net"
         net.mkdir()
+        shared = self._namespaces / f"net-{namespace}"
+        shared.touch()
+        os.link(shared, self.directory / str(pid) / "ns" / "net")
         for name, text in tables.items():
             (net / name).write_text(text)
         for number, inode in enumerate(inodes, start=3):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,10 +67,8 @@ def test_processes_that_are_looked_at_together_share_a_namespaces_tables(tree: P
     """The kernel takes milliseconds for such a table; another namespace has its own."""
     servers = Servers()
     for pid, namespace in ((7, "one"), (8, "one"), (9, "two")):
-        process = tree.add(pid)
-        (tree.directory / namespace).touch()
-        os.link(tree.directory / namespace, process / "ns" / "net")
-        tree.serves(pid, _tables("udp") if pid == 7 else {}, [UDP_STUB])
+        tree.add(pid)
+        tree.serves(pid, _tables("udp") if pid == 7 else {}, [UDP_STUB], namespace)
     assert served_addresses(tree.root, 7, servers) == {"127.0.0.53"}
     assert served_addresses(tree.root, 8, servers) == {"127.0.0.53"}
     assert served_addresses(tree.root, 9, servers) == set()

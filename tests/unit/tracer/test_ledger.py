@@ -14,6 +14,7 @@ from tracer.kernel.records import Flag, Service
 from tracer.rules import Policy
 from tracer.snapshot import LookupPath, State, Transport
 from tracer.verdict import Thresholds
+from tracer.view import View
 
 
 def _reader(*nameservers: str, lookup: int = LOOKUP_SECONDS) -> World:
@@ -50,6 +51,25 @@ def test_a_process_that_follows_is_never_flagged() -> None:
     world.tick()
     assert (world.state(10), world.state(10, NEW)) == (State.RETIRED, State.CURRENT)
     assert world.process(10).worst is State.CURRENT
+
+
+def test_a_view_that_was_looked_at_since_is_not_looked_at_for_a_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads come by the thousand, in batches; one look after all of them is enough."""
+    world = World(OLD)
+    looks = []
+
+    def look_at(view: View) -> bool:
+        looks.append(view)
+        return False
+
+    monkeypatch.setattr(world.around, "look_at", look_at)
+    monkeypatch.setattr(world.host, "_looked", world.clock.now + SECOND)
+    world.start(10)
+    world.read(10)
+    assert not looks
+    world.clock.advance(2)
+    world.read(10)
+    assert len(looks) == 1
 
 
 def test_time_alone_ends_a_grace() -> None:
