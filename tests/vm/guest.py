@@ -55,7 +55,7 @@ def ask() -> None:
     for _ in range(2):
         with smtplib.SMTP("127.0.0.1", 25, local_hostname="localhost", timeout=SECONDS) as client:
             client.sendmail("root@localhost", ["user@hat.com"], "Subject: lab\r\n\r\nhello\r\n")
-    # Several, since each of Apache's processes has a resolver state of its own.
+    # So many that each of Apache's two threads has its turn, more than once.
     for _ in range(12):
         request = http.client.HTTPConnection("127.0.0.1", timeout=SECONDS, source_address=(CLIENT, 0))
         request.request("GET", "/", headers={"Connection": "close"})
