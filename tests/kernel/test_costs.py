@@ -29,10 +29,10 @@ def beside_empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meter]:
 @pytest.mark.parametrize(
     ("one", "hook", "most"),
     [
-        (work.SEND, "egress", 2.9),
-        (work.SENDTO, "sendmsg4", 2.9),
-        (work.NO_DNS, "egress", 1.6),
-        (work.CONNECT, "connect4", 1.6),
+        (work.SEND, "egress", 3.6),
+        (work.SENDTO, "sendmsg4", 3.6),
+        (work.NO_DNS, "egress", 2.0),
+        (work.CONNECT, "connect4", 2.0),
     ],
     ids=["send", "sendto", "no DNS", "connect"],
 )
