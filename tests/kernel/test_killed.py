@@ -18,6 +18,7 @@ import pytest
 from tracing import RESOLVTRACE, Daemon, daemon
 
 from exporter.lab import wait_until
+from tracer import lookouts
 from tracer.kernel.programs import CGROUP_PROGRAMS, TRACEPOINTS
 
 KINDS = ("prog", "link", "map")
@@ -71,12 +72,13 @@ def marked(mark: str) -> list[int]:
     return found
 
 
-def children(pid: int) -> list[int]:
-    """Give a process's children."""
+def loader_of(pid: int) -> list[int]:
+    """Give a daemon's loader, if it has one: the child that it forks after its lookouts."""
     try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+    return children[lookouts._NUMBER :]
 
 
 def test_nothing_stays_and_the_next_one_starts(tmp_path: Path) -> None:
@@ -132,9 +134,9 @@ def test_killed_while_it_loads(tmp_path: Path, delays: list[float]) -> None:
 def test_a_dead_loader_is_reported(tmp_path: Path) -> None:
     """Where the loader is killed (out of memory, say) the daemon says so and ends."""
     with loading(tmp_path, "dead-loader") as process:
-        (loader,) = wait_until(lambda: children(process.pid), 10, "the loader")
+        (loader,) = wait_until(lambda: loader_of(process.pid), 30, "the loader")
         os.kill(loader, signal.SIGKILL)
-        assert process.wait(10) == 1
+        assert process.wait(30) == 1
     (line,) = (tmp_path / "log").read_text().splitlines()
     assert line.startswith("resolvtrace daemon: the loader died")
     wait_until(lambda: not orphans(), GONE_SECONDS, "programs that nobody holds to be gone")
@@ -144,7 +146,7 @@ def test_a_dead_loader_is_reported(tmp_path: Path) -> None:
 def test_ended_while_it_loads(tmp_path: Path, number: signal.Signals) -> None:
     """A stop that comes during the start is a stop: status 0, soon, and nothing left."""
     with loading(tmp_path, f"ended-{number}") as process:
-        wait_until(lambda: children(process.pid), 10, "the loader")
+        wait_until(lambda: loader_of(process.pid), 30, "the loader")
         process.send_signal(number)
         assert process.wait(5) == 0
         assert not marked(f"ended-{number}")
