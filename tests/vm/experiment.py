@@ -22,6 +22,7 @@ from typing import Any
 
 from exporter.lab import NAME, NEW, NEW_ANSWER, OLD, OLD_ANSWER
 from exporter.lab.resolv_conf import change
+from exporter.lab.waiting import wait_until
 from vm import guest
 
 ETC = Path("/etc")
@@ -160,7 +161,8 @@ def follow_the_advice() -> Seen:
 
 def is_current(told: guest.Check, unit: str) -> bool:
     """Say whether a unit asks, and nothing but what is listed."""
-    return {row["state"] for row in guest.rows(told, unit)} == {"current"}
+    found = guest.rows(told, unit)
+    return {row["state"] for row in found} == {"current"} and any(row["nameservers"] for row in found)
 
 
 def stale(told: guest.Check) -> list[dict[str, Any]]:
@@ -180,7 +182,8 @@ def leave() -> Seen:
     yield "stopped", guest.show()
     yield "attached_after", guest.attached()
     yield "log", guest.journal(guest.SERVICE).splitlines()
-    guest.attempt("systemd-run", "--wait", "--property=SystemCallFilter=~uname", "uname")
+    guest.run("systemd-run", "--property=SystemCallFilter=~uname", "uname")
+    wait_until(guest.refusals, guest.SECONDS, "a refusal to be told")
     yield "refusals", guest.refusals()
     for path in (EXTRA, DROP_IN):
         path.unlink()

@@ -140,7 +140,7 @@ def journal(unit: str, *more: str) -> str:
 def refusals() -> list[str]:
     """Give what AppArmor and seccomp refused: audit(8) records 1400 (AVC) and 1326 (a seccomp kill)."""
     lines = run("journalctl", "--boot", "--quiet", "--output=short-monotonic", "--no-hostname").splitlines()
-    return [line for line in lines if re.search(r"type=(1400|1326)|AVC|SECCOMP", line)]
+    return [line for line in lines if re.search(r"type=(1400|1326)|audit\[\d+\]: (AVC|SECCOMP)", line)]
 
 
 def attached() -> dict[str, Any]:
