@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from dataclasses import dataclass
 
 from tracer.advice import Background, reason_and_advice
 from tracer.clock import Clock
 from tracer.kernel.probes import Probes
 from tracer.ledger import Ledger
+from tracer.losses import Lost
 from tracer.process import Process
 from tracer.services import LookupServices, service_of
 from tracer.snapshot import (
@@ -74,6 +74,7 @@ class Snapshots:
         changes = {HOST: ledger.host.changes, "~other": 0}
         for view in self._views.views.values():
             changes["~other"] += view.changes if view is not ledger.host else 0
+        unreadable = Lost.VIEW_UNREADABLE
         return Snapshot(
             time=wall_now,
             version=VERSION,
@@ -88,7 +89,7 @@ class Snapshots:
             ),
             queries_total=dict(ledger.queries_total),
             changes_total=changes,
-            lost={**self._probes.losses(), **(ledger.lost + Counter(view_unreadable=self._views.unreadable))},
+            lost={**self._probes.losses(), **ledger.lost, unreadable: ledger.lost[unreadable] + self._views.unreadable},
             probes=self._probes.health(),
             maps=self._probes.map_health(),
             ready=self._probes.ready,

@@ -1,7 +1,6 @@
 """Other people's programs on the same cgroups: all work that the kernel lets, and who is in the way is named.
 
-The daemons here are in a cgroup namespace of the test's own, whose root they take for the machine's: a program that
-is alone there keeps nobody else's daemon out.
+At the machine's root they see what everybody sends, not the tests alone.
 """
 
 from __future__ import annotations
@@ -27,11 +26,6 @@ TOGETHER = ("multi", "link")
 ALONE = ("none", "override")
 QUERIES = 23
 SECONDS = 30
-OWN_ROOT = (
-    'for m in $(findmnt -rno TARGET -t cgroup2); do umount -l "$m"; done; '
-    'place=/sys/fs/cgroup/unified; test -d "$place" || place=/sys/fs/cgroup; '
-    'mount -t cgroup2 cgroup2 "$place" && exec "$@"'
-)
 
 
 @pytest.fixture
@@ -41,18 +35,12 @@ def cgroups() -> Iterator[Cgroups]:
         yield made
 
 
-def below(cgroups: Cgroups, *argv: str) -> list[str]:
-    """Give a command for which the test's cgroup is the root of all."""
-    alone = ["unshare", "--cgroup", "--mount", "--propagation", "private", "sh", "-ec", OWN_ROOT, "sh"]
-    return cgroups.within(".", [*alone, *argv])
-
-
-def a_daemon(cgroups: Cgroups, directory: Path) -> Daemon:
-    """Give one that has not been started."""
-    directory.mkdir(exist_ok=True)
-    one = Daemon(directory)
-    one._command = below(cgroups, *one._command)
-    return one
+@pytest.fixture
+def root() -> Path:
+    """Give the root of all cgroups."""
+    found = find_cgroup2()
+    assert found
+    return found
 
 
 def ask(cgroups: Cgroups, path: str, address: str) -> Program:
@@ -63,11 +51,11 @@ def ask(cgroups: Cgroups, path: str, address: str) -> Program:
     return program
 
 
-def test_all_work_that_the_kernel_lets(cgroups: Cgroups, tmp_path: Path) -> None:
+def test_all_work_that_the_kernel_lets(cgroups: Cgroups, root: Path, tmp_path: Path) -> None:
     """At the root those that allow others, below it all, attached before us and after: each sees all, as we do."""
-    one = a_daemon(cgroups, tmp_path)
+    one = Daemon(tmp_path)
     with ExitStack() as stack:
-        everywhere = [stack.enter_context(Neighbour(cgroups.root, way)) for way in TOGETHER]
+        everywhere = [stack.enter_context(Neighbour(root, way)) for way in TOGETHER]
         theirs: dict[str, Neighbour] = {}
 
         def attach_below(when: str) -> None:
@@ -80,7 +68,7 @@ def test_all_work_that_the_kernel_lets(cgroups: Cgroups, tmp_path: Path) -> None
         stack.callback(lambda: one.process.poll() is None and one.stop())
         one.start()
         attach_below("after")
-        everywhere += [stack.enter_context(Neighbour(cgroups.root, way)) for way in TOGETHER]
+        everywhere += [stack.enter_context(Neighbour(root, way)) for way in TOGETHER]
         before = [neighbour.runs() for neighbour in everywhere]
         for number, (path, neighbour) in enumerate(theirs.items()):
             program = ask(cgroups, path, f"127.23.54.{number}")
@@ -89,9 +77,9 @@ def test_all_work_that_the_kernel_lets(cgroups: Cgroups, tmp_path: Path) -> None
             assert [use["queries"] for use in row["nameservers"]] == [QUERIES], path
             assert neighbour.runs() == QUERIES, path
         for neighbour, then in zip(everywhere, before, strict=True):
-            assert neighbour.runs() - then == QUERIES * len(theirs)
+            assert neighbour.runs() - then >= QUERIES * len(theirs)
         for way in ALONE:
-            with pytest.raises(PermissionError), Neighbour(cgroups.root, way):
+            with pytest.raises(PermissionError), Neighbour(root, way):
                 pass
         assert one.stop() == 0
         for path, neighbour in theirs.items():
@@ -99,17 +87,26 @@ def test_all_work_that_the_kernel_lets(cgroups: Cgroups, tmp_path: Path) -> None
             assert neighbour.runs() == 2 * QUERIES, path
 
 
+def alone(stack: ExitStack, root: Path, way: str) -> Neighbour | None:
+    """Attach one that is alone there; None where somebody else still is, a daemon that has just ended, say."""
+    try:
+        return stack.enter_context(Neighbour(root, way))
+    except PermissionError:
+        return None
+
+
 @pytest.mark.parametrize("way", ALONE)
-def test_who_is_in_the_way_is_named(cgroups: Cgroups, tmp_path: Path, way: str) -> None:
+def test_who_is_in_the_way_is_named(cgroups: Cgroups, root: Path, tmp_path: Path, way: str) -> None:
     """By the daemon that cannot start and by doctor; the other program works on. Once it is gone, the daemon starts."""
-    one = a_daemon(cgroups, tmp_path)
-    with Neighbour(cgroups.root, way) as neighbour:
+    one = Daemon(tmp_path)
+    with ExitStack() as stack:
+        neighbour = wait_until(lambda: alone(stack, root, way), SECONDS, "the root to be free")
         with pytest.raises(AssertionError, match="ended at once"):
             one.start()
         assert one.process.returncode == 1
         (line,) = one.log().splitlines()
         looked = subprocess.run(
-            below(cgroups, str(RESOLVTRACE), "doctor", "--socket", str(tmp_path / "none")),
+            [RESOLVTRACE, "doctor", "--socket", tmp_path / "none"],
             check=False,
             capture_output=True,
             text=True,
@@ -123,7 +120,7 @@ def test_who_is_in_the_way_is_named(cgroups: Cgroups, tmp_path: Path, way: str) 
             assert "lookups go on" in said
         before = neighbour.runs()
         ask(cgroups, "any.service", "127.23.54.100").stop()
-        assert neighbour.runs() - before == QUERIES
+        assert neighbour.runs() - before >= QUERIES
     one.start()
     assert one.stop() == 0
 
