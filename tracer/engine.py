@@ -73,7 +73,6 @@ class Tracer:
         self._probes = kernel_probes.load(settings.capacities, stopped)
         self._save_next = self._tidied = self._asked_nscd = self._clock.boot()
         self._latest: Snapshot | None = None
-        self._asked_for = False
         self._save_failed = False
         self._following = False
         self._suspended = self._clock.suspended()
@@ -201,8 +200,7 @@ class Tracer:
         self.consume()
         before = set(self.ledger.flagged)
         self.ledger.tick(self._probes.take_queries())
-        self._latest = self._snapshots.make() if self._asked_for else None
-        self._asked_for = False
+        self._latest = self._snapshots.make()
         for process in self.ledger.flagged - before:
             if not process.is_worker:
                 _LOG.warning("stale resolver", pid=process.pid, comm=process.identity.comm, unit=process.identity.unit)
@@ -217,14 +215,12 @@ class Tracer:
             self.save()
 
     def snapshot(self) -> Snapshot:
-        """Say what is true now: one and the same for all who ask between two ticks.
+        """Say what was true at the end of the last tick: one and the same for all who ask until the next.
 
-        For who asks in each tick it is made as that ends, so that what is told of reads and of queries is of one
-        moment; for who asks now and then, when that is.
+        Between two ticks reads are known already and queries not yet, so it is not made then.
         """
-        self._asked_for = True
         if self._latest is None:
-            self._latest = self._snapshots.make()
+            raise RuntimeError("no tick has ended yet")
         return self._latest
 
     @property
