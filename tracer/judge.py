@@ -43,7 +43,7 @@ class Judge:
         Afterwards it is ``calm`` where nothing that it asks was removed, or it has left that without a query later
         than the grace: then asking more of what is listed, or never was, changes no state.
         """
-        before = process.flagged
+        before = _flags(process)
         if process.forwarder is None and process.pairs:
             self._outlooks.see_whether_forwarder(process)
         self._judge(process)
@@ -52,9 +52,8 @@ class Judge:
             for pair in process.pairs.values()
         )
         _keep(self.in_grace, process, kept=any(pair.state is State.GRACE for pair in process.pairs.values()))
-        after = process.flagged
-        _keep(self.flagged, process, kept=after is not None)
-        return before != after
+        _keep(self.flagged, process, kept=process.flagged is not None)
+        return before != _flags(process)
 
     def _judge(self, process: Process) -> None:
         now = self._clock.boot()
@@ -76,6 +75,10 @@ class Judge:
         """Judge it no more."""
         self.flagged.discard(process)
         self.in_grace.discard(process)
+
+
+def _flags(process: Process) -> list[int | None]:
+    return [pair.evidence.flagged for pair in process.pairs.values()]
 
 
 def _keep(among: set[Process], process: Process, *, kept: bool) -> None:
