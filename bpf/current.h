@@ -1,13 +1,16 @@
+/* Reading memory, by the helpers' numbers (enum bpf_func_id, linux/bpf.h). Of their names BCC wants to know first whether
+ * the kernel has them: it reads all of /proc/kallsyms for each call that it compiles, and takes older ones, which programs
+ * on cgroups may not call, where it cannot.
+ */
+static long (*read_user)(void *to, u32 size, const void *from) = (void *)112;
+static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)113;
+static long (*read_user_text)(void *to, u32 size, const void *from) = (void *)114;
+
 /* Who the current task is, where programs on packets may not ask that (on 6.12, not all of it): read from the task
  * itself. The places (TASK_PID, ...) are the kernel's own word: tracer/kernel/tasks.py takes them from its BTF.
  */
 
 #ifdef TASK_PID
-
-/* bpf_probe_read_kernel() by its number (enum bpf_func_id, linux/bpf.h). BCC takes the older bpf_probe_read(), which
- * programs on cgroups may not call, for it where it cannot read /proc/kallsyms.
- */
-static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 
 static __always_inline u64 kernel_word(u64 base, u32 place)
 {

@@ -66,7 +66,7 @@ static __always_inline int service_of(const void *from, u64 bytes)
     asm volatile("" : "+r"(bytes)); /* as in opens.c */
     if (bytes > ADDRESS_BYTES)
         bytes = ADDRESS_BYTES;
-    if (bpf_probe_read_user(&address.family, bytes, from))
+    if (read_user(&address.family, bytes, from))
         return -1;
     return address.family == AF_UNIX ? service_at(address.path) : 0;
 }

@@ -40,7 +40,7 @@ static __always_inline int open_begins(const char *filename, u64 flags)
     struct opening opening; /* its path is not cleared: that would take as long as reading it */
     __builtin_memset(opening.head, 0, sizeof(opening.head));
     opening.unread = 0;
-    int length = bpf_probe_read_user_str(opening.path, PATH_BYTES, filename);
+    int length = read_user_text(opening.path, PATH_BYTES, filename);
     if (length < 0)
         opening.unread = (u64)filename;
     else if (!ends_in_resolv_conf(&opening, length))
@@ -53,7 +53,7 @@ static __always_inline int open_begins(const char *filename, u64 flags)
 
 static __always_inline bool is_read_now(struct opening *opening, long result)
 {
-    int length = bpf_probe_read_user_str(opening->path, PATH_BYTES, (const char *)opening->unread);
+    int length = read_user_text(opening->path, PATH_BYTES, (const char *)opening->unread);
     if (length < 0 && result != EFAULT_RESULT)
         lose(USER_MEMORY);
     return length >= 0 && ends_in_resolv_conf(opening, length);
@@ -104,7 +104,7 @@ TRACEPOINT_PROBE(syscalls, sys_exit_openat) { return open_ends(args->ret); }
 TRACEPOINT_PROBE(syscalls, sys_enter_openat2)
 {
     u64 flags = 0; /* the first field of struct open_how, openat2(2) */
-    bpf_probe_read_user(&flags, sizeof(flags), args->how);
+    read_user(&flags, sizeof(flags), args->how);
     return open_begins(args->filename, flags);
 }
 TRACEPOINT_PROBE(syscalls, sys_exit_openat2) { return open_ends(args->ret); }
@@ -117,7 +117,7 @@ static __always_inline int looked(const char *filename)
     if (!process || !(process->flags & ACTED))
         return 0;
     char path[WHOLE_BYTES] = {};
-    if (bpf_probe_read_user_str(&path, sizeof(path), filename) != WHOLE_BYTES)
+    if (read_user_text(&path, sizeof(path), filename) != WHOLE_BYTES)
         return 0;
     if (path[0] == '/' && path[1] == 'e' && path[2] == 't' && path[3] == 'c' && path[4] == '/' &&
         is_resolv_conf(path + 5))

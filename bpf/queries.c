@@ -358,6 +358,7 @@ static __always_inline void segment(struct __sk_buff *skb, struct query_key *key
     connector->end = end;
     u8 type = TLS_APPLICATION_DATA;
     key->transport = TCP;
+    key->netns = NETNS_COOKIE(skb);
     if (key->port == DOT_PORT) {
         key->transport = TLS;
         bpf_skb_load_bytes(skb, payload_at, &type, 1);
@@ -380,35 +381,32 @@ static __always_inline void segment(struct __sk_buff *skb, struct query_key *key
         count(queries, 1, type != TLS_APPLICATION_DATA);
 }
 
-/* A datagram from a socket without a peer. The sendmsg programs count those, but for two things that only show here:
- * by which interface one to a link-local address leaves, and that the kernel cuts one call into many (UDP_SEGMENT).
+/* A datagram from a socket without a peer: how many to count. The sendmsg programs count those, but for two things that
+ * only show here: by which interface one to a link-local address leaves, and that the kernel cuts one call into many
+ * (UDP_SEGMENT).
  */
-static __always_inline int unconnected(struct __sk_buff *skb)
+static __always_inline u32 unconnected(struct __sk_buff *skb, struct query_key *key)
 {
     u32 ip_bytes = is_ipv4(skb) ? (header_byte(skb, 0) & 15) * 4 : 40;
     if (header_byte(skb, is_ipv4(skb) ? 9 : 6) != IPPROTO_UDP)
-        return ALLOW;
+        return 0;
     bool link_local = !is_ipv4(skb) && header_byte(skb, 24) == 0xfe && (header_byte(skb, 25) & 0xc0) == 0x80;
     u32 segments = skb->gso_segs > 1 ? skb->gso_segs : 1;
     u32 more = link_local ? segments : segments - 1;
     u16 port = 0;
     if (!more || bpf_skb_load_bytes(skb, ip_bytes + 2, &port, sizeof(port)) || !is_dns(bpf_ntohs(port)))
-        return ALLOW;
-    struct query_key key = {};
-    key.port = bpf_ntohs(port);
-    key.transport = UDP;
-    key.netns = NETNS_COOKIE(skb);
+        return 0;
+    key->port = bpf_ntohs(port);
     if (is_ipv4(skb)) {
         u32 address = 0;
         bpf_skb_load_bytes(skb, 16, &address, sizeof(address));
-        set_ipv4(&key, address);
+        set_ipv4(key, address);
     } else {
-        bpf_skb_load_bytes(skb, 24, &key.address, sizeof(key.address));
+        bpf_skb_load_bytes(skb, 24, &key->address, sizeof(key->address));
     }
     if (link_local)
-        key.scope = skb->ifindex;
-    ask_here(&key, more);
-    return ALLOW;
+        key->scope = skb->ifindex;
+    return more;
 }
 
 int on_egress(struct __sk_buff *skb)
@@ -416,19 +414,24 @@ int on_egress(struct __sk_buff *skb)
     struct bpf_sock *socket = skb->sk;
     if (!socket)
         return ALLOW;
-    if (!socket->dst_port)
-        return unconnected(skb);
-    if (!is_dns(bpf_ntohs((u16)socket->dst_port))) /* all that most packets ever cost */
+    if (socket->dst_port && !is_dns(bpf_ntohs((u16)socket->dst_port))) /* all that most packets ever cost */
         return ALLOW;
     struct query_key key = {};
-    set_peer(&key, socket);
-    key.netns = NETNS_COOKIE(skb);
-    u8 protocol = header_byte(skb, is_ipv4(skb) ? 9 : 6);
-    if (protocol == IPPROTO_TCP) {
-        segment(skb, &key);
-    } else if (protocol == IPPROTO_UDP) {
+    u32 datagrams = 0;
+    if (!socket->dst_port) {
+        datagrams = unconnected(skb, &key);
+    } else {
+        set_peer(&key, socket);
+        u8 protocol = header_byte(skb, is_ipv4(skb) ? 9 : 6);
+        if (protocol == IPPROTO_UDP)
+            datagrams = skb->gso_segs > 1 ? skb->gso_segs : 1;
+        else if (protocol == IPPROTO_TCP)
+            segment(skb, &key);
+    }
+    if (datagrams) {
         key.transport = UDP;
-        ask_here(&key, skb->gso_segs > 1 ? skb->gso_segs : 1);
+        key.netns = NETNS_COOKIE(skb);
+        ask_here(&key, datagrams);
     }
     return ALLOW;
 }
