@@ -71,13 +71,18 @@ def running_daemon(verdict: str = "") -> Iterator[RunningDaemon]:
                    "--state-dir", str(directory / "state"), "--web.listen-address", "127.0.0.1:0"]  # fmt: skip
         begun = time.monotonic()
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stderr=output)
+            process = subprocess.Popen(command, stderr=output, env=_compiled_once())
         try:
             found = wait_until(lambda: _ready(process, log), _START_SECONDS, "the daemon to be ready")
             yield RunningDaemon(process.pid, time.monotonic() - begun, found)
         finally:
             process.terminate()
             process.wait(30)
+
+
+def _compiled_once() -> dict[str, str]:
+    """Give an environment in which Python keeps what it compiled, as where the package is installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> str | None:

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from tracer import rootfs
 
@@ -22,9 +21,8 @@ def resolv_files(proc: str, pid: int) -> list[str] | None:
     are not looked into.
     """
     with suppress(OSError):
-        words = [
-            word.decode(errors="surrogateescape") for word in Path(f"{proc}/{pid}/cmdline").read_bytes().split(b"\0")
-        ]
+        with open(f"{proc}/{pid}/cmdline", "rb") as file:
+            words = [os.fsdecode(word) for word in file.read().split(b"\0")]
         files = list(_values(words, "-r", "--resolv-file"))
         if "-R" in words or "--no-resolv" in words:
             return []

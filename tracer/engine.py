@@ -15,11 +15,11 @@ from tracer.cgroups import CgroupPaths
 from tracer.clock import Clock
 from tracer.errors import ResolvtraceError
 from tracer.generations import SECOND
+from tracer.helpers import Helpers
 from tracer.kernel import probes as kernel_probes
 from tracer.kernel.programs import REQUIRED, Capacities
 from tracer.ledger import Ledger
 from tracer.lineage import Former, Lineage
-from tracer.lookouts import Lookouts
 from tracer.losses import Lost, none_lost
 from tracer.machine import Machine, cgroup_root
 from tracer.pods import DEFAULT_DIRECTORY, Pods
@@ -55,11 +55,16 @@ class Tracer:
     """One tracer on one machine."""
 
     def __init__(
-        self, settings: Settings, clock: Clock | None = None, stopped: Callable[[], bool] = lambda: False
+        self,
+        settings: Settings,
+        helpers: Helpers,
+        clock: Clock | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Begin to load the probes, in a child process; raises ResolvtraceError. Finish with :meth:`start`.
+        """Begin to load the probes; raises ResolvtraceError. Finish with :meth:`start`.
 
-        ``stopped`` is asked while it waits for that child, and ends the waiting with StoppedError.
+        ``stopped`` is asked while it waits for the loader, and ends the waiting with StoppedError. The helpers stay
+        the caller's, to be closed after this is.
         """
         require_own_proc()
         require_privileges()
@@ -69,8 +74,8 @@ class Tracer:
         self._procfs = Procfs(pods=Pods(settings.pod_logs_dir))
         self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
-        self._lookouts = Lookouts()
-        self._probes = kernel_probes.load(settings.capacities, stopped)
+        self._lookouts = helpers.lookouts
+        self._probes = kernel_probes.Probes(helpers.loader, settings.capacities, stopped)
         self._save_next = self._tidied = self._asked_nscd = self._clock.boot()
         self._latest: Snapshot | None = None
         self._save_failed = False
@@ -259,7 +264,6 @@ class Tracer:
         if self._following:
             self.save()
         self._probes.close()
-        self._lookouts.close()
 
 
 def _former(saved: SavedProcess) -> Former:

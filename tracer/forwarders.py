@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tracer.looks import look
 from tracer.process import Process
-from tracer.roots import Looker, look
+from tracer.roots import Looker
 from tracer.view import RESOLV_CONF, View
 
 _DNS_PORT = 53

@@ -1,30 +1,29 @@
 """Processes that look at what may never answer, so that the daemon never has to.
 
 A thread would not do: one that waits for a file system in user space cannot be killed, and keeps its process, with all
-that it holds open, from ending. A lookout holds one pipe. It is forked before the daemon has threads and probes, has
-none of the capabilities that only loading takes, and ends when the daemon does.
+that it holds open, from ending. A lookout holds one socket, has none of the capabilities that only loading takes, and
+ends when the daemon does.
 """
 
 from __future__ import annotations
 
-import errno
-import gc
 import os
+import select
 import signal
-from collections.abc import Callable
+import socket
+import sys
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
-from tracer.privileges import give_up_loading
-from tracer.roots import look
+from tracer import looks
+from tracer.lookout import CHANNEL
 
-_NUMBER = 3
+MOST = 8
 _PATIENCE_SECONDS = 0.5
 _KEPT = 16
-_STANDARD = 3
+_CODE = Path(__file__).resolve().parents[1]
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from tracer import lookout; lookout.serve()"
 
 
 class _Request(NamedTuple):
@@ -34,79 +33,114 @@ class _Request(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-class _Answer(NamedTuple):
-    value: Any
-    error: OSError | None
-
-    def give(self) -> Any:
-        if self.error is not None:
-            raise self.error
-        return self.value
-
-
-@dataclass
 class _Lookout:
-    process: int
-    pipe: Connection
-    waiting_for: _Request | None = None
-    namespace: object = None
+    """One of them, and what it is busy with."""
+
+    def __init__(self) -> None:
+        """Start it. Raises OSError."""
+        self.waiting_for: _Request | None = None
+        self.namespace: object = None
+        self._channel, its = socket.socketpair()
+        with its:
+            # -I and -S: neither the environment nor the site's packages have a say in what it imports.
+            argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_CODE)]
+            actions = [(os.POSIX_SPAWN_DUP2, its.fileno(), CHANNEL)]
+            self._process = os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions)
+        self._replies: BinaryIO = self._channel.makefile("rb")
+
+    def ask(self, request: _Request) -> None:
+        """Send it there. Raises OSError where it has been killed."""
+        self._channel.sendall(looks.request(request.kind, request.proc, request.pid, *request.arguments))
+
+    def has_replied(self, seconds: float = 0) -> bool:
+        """Whether there is a reply, or will be none, within so many seconds."""
+        return bool(select.select([self._channel], [], [], seconds)[0])
+
+    def reply(self) -> bytes:
+        """Give the reply. Raises OSError where it has been killed."""
+        try:
+            return self._replies.readline()
+        finally:
+            self.waiting_for = None
+
+    def close(self) -> None:
+        """End it. One that waits for an answer ends when that comes, and is not waited for."""
+        self._replies.close()
+        self._channel.close()
+        with suppress(ProcessLookupError):
+            os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, os.WNOHANG if self.waiting_for else 0)
 
 
 class Lookouts:
-    """A few lookouts. One that got no answer is busy until it does; meanwhile nobody looks where it looks.
+    """One lookout, and one more for each that got no answer, up to eight; meanwhile nobody looks where one waits.
 
     An answer that comes late is given to whoever asks the same again: a file of a hundred megabytes, a slow disk.
     """
 
-    def __init__(self, number: int = _NUMBER, patience: float = _PATIENCE_SECONDS) -> None:
-        """Fork them. ``patience`` is how many seconds a call waits. Call it before any thread is started."""
+    def __init__(self, most: int = MOST, patience: float = _PATIENCE_SECONDS) -> None:
+        """Start the first; where that fails it is tried again. ``patience`` is how many seconds a call waits."""
+        self._most = most
         self._patience = patience
-        self._late: dict[_Request, _Answer] = {}
-        gc.freeze()  # what is shared with them stays so
-        self._lookouts = [_fork() for _ in range(number)]
-        gc.unfreeze()
+        self._late: dict[_Request, bytes] = {}
+        self._lookouts: list[_Lookout] = []
+        with suppress(TimeoutError):
+            self._free()
 
     def __call__(self, kind: str, proc: str, pid: int, *arguments: Any) -> Any:
         """See :class:`tracer.roots.Looker`. Takes no longer than the patience."""
         request = _Request(kind, proc, pid, arguments)
-        self._take_late_answers()
+        self._take_late_replies()
         if (late := self._late.pop(request, None)) is not None:
-            return late.give()
+            return looks.found(kind, late)
         namespace = _mount_namespace(proc, pid)
-        free = [one for one in self._lookouts if one.waiting_for is None]
-        if not free or any(one.namespace == namespace for one in self._lookouts if one.waiting_for is not None):
+        if any(one.namespace == namespace for one in self._lookouts if one.waiting_for is not None):
             raise TimeoutError("a look before this one got no answer")
-        lookout = free[0]
-        lookout.pipe.send(request)
-        if not lookout.pipe.poll(self._patience):
-            lookout.waiting_for, lookout.namespace = request, namespace
-            raise TimeoutError("no answer")
-        return self._answer_of(lookout).give()
+        lookout = self._free()
+        try:
+            lookout.ask(request)
+            if not lookout.has_replied(self._patience):
+                lookout.waiting_for, lookout.namespace = request, namespace
+                raise TimeoutError("no answer")
+            reply = lookout.reply()
+        except ConnectionError:
+            reply = b""
+        if not reply:
+            self._end(lookout)
+            raise TimeoutError("the lookout was killed")
+        return looks.found(kind, reply)
 
-    def _take_late_answers(self) -> None:
-        for lookout in self._lookouts:
+    def _free(self) -> _Lookout:
+        for one in self._lookouts:
+            if one.waiting_for is None:
+                return one
+        if len(self._lookouts) >= self._most:
+            raise TimeoutError("no look gets an answer")
+        try:
+            self._lookouts.append(_Lookout())
+        except OSError as error:
+            raise TimeoutError(f"no lookout can be started: {error.strerror}") from error
+        return self._lookouts[-1]
+
+    def _take_late_replies(self) -> None:
+        for lookout in [one for one in self._lookouts if one.waiting_for is not None and one.has_replied()]:
             request = lookout.waiting_for
-            if request is not None and lookout.pipe.poll():
-                self._late[request] = self._answer_of(lookout)
-                lookout.waiting_for = None
+            with suppress(ConnectionError):
+                if request is not None and (reply := lookout.reply()):
+                    self._late[request] = reply
+                    continue
+            self._end(lookout)
         while len(self._late) > _KEPT:
             del self._late[next(iter(self._late))]
 
-    def _answer_of(self, lookout: _Lookout) -> _Answer:
-        try:
-            return _Answer(*lookout.pipe.recv())
-        except (EOFError, ConnectionError):  # killed, by whoever: one fewer
-            self._lookouts.remove(lookout)
-            return _Answer(None, TimeoutError("the lookout is gone"))
+    def _end(self, lookout: _Lookout) -> None:
+        self._lookouts.remove(lookout)
+        lookout.close()
 
     def close(self) -> None:
-        """End them. One that waits for an answer ends when that comes, and is not waited for."""
-        for lookout in self._lookouts:
-            lookout.pipe.close()
-            with suppress(ProcessLookupError):
-                os.kill(lookout.process, signal.SIGKILL)
-            os.waitpid(lookout.process, os.WNOHANG if lookout.waiting_for else 0)
-        self._lookouts = []
+        """End them."""
+        while self._lookouts:
+            self._end(self._lookouts[0])
 
 
 def _mount_namespace(proc: str, pid: int) -> object:
@@ -114,39 +148,3 @@ def _mount_namespace(proc: str, pid: int) -> object:
         return os.stat(f"{proc}/{pid}/ns/mnt").st_ino
     except OSError:
         return pid, proc
-
-
-def _fork() -> _Lookout:
-    ours, its = Pipe()
-    process = os.fork()
-    if process == 0:
-        try:
-            _keep_only(its.fileno())
-            _serve(its, look)
-        finally:
-            os._exit(0)
-    its.close()
-    return _Lookout(process, ours)
-
-
-def _keep_only(descriptor: int) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends with the daemon, not before
-    gc.disable()
-    os.closerange(_STANDARD, descriptor)
-    os.closerange(descriptor + 1, os.sysconf("SC_OPEN_MAX"))
-    give_up_loading()
-
-
-def _serve(pipe: Connection, look_at: Callable[..., Any]) -> None:
-    while True:
-        try:
-            kind, proc, pid, arguments = pipe.recv()
-        except EOFError:
-            return
-        try:
-            pipe.send((look_at(kind, proc, pid, *arguments), None))
-        except OSError as error:
-            pipe.send((None, error))
-        except Exception as error:  # noqa: BLE001 - whatever stands below that root, it ends nobody
-            pipe.send((None, OSError(errno.EIO, repr(error))))

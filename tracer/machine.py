@@ -16,10 +16,11 @@ from tracer.kernel.filesystems import find_cgroup2
 from tracer.kernel.probes import Probes
 from tracer.kernel.records import CHROOTED, Subject, text
 from tracer.lineage import Lineage
+from tracer.looks import look
 from tracer.losses import Lost
 from tracer.process import Process
 from tracer.procfs import Identity, Procfs, unit_and_container_of_path
-from tracer.roots import Looker, Root, look
+from tracer.roots import Looker, Root
 from tracer.view import View
 from tracer.views import ViewTable
 

@@ -1,27 +1,17 @@
 """Which clients of nscd ask it for names.
 
 A client that nscd answers never opens resolv.conf, and asks for users and groups by the same socket. What tells is its
-memory: nscd hands it the table that it asks about, which glibc maps (nscd/nscd_helper.c) and /proc/PID/maps shows.
+memory: nscd hands it the table that it asks about, which glibc maps (:mod:`tracer.maps`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from tracer.kernel.records import Subject
 
-_HOSTS_TABLE = b"/nscd/hosts"
 _KEPT = 256
-
-
-def maps_hosts_table(proc: str, pid: int) -> bool:
-    """Whether a process has mapped nscd's table of names."""
-    try:
-        return _HOSTS_TABLE in Path(f"{proc}/{pid}/maps").read_bytes()
-    except OSError:
-        return False
 
 
 class NscdClients:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from tracer.errors import ResolvtraceError
+
+StrPath = str | os.PathLike[str]
 
 LOADING = ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
 """What loading and attaching needs."""
@@ -27,16 +28,20 @@ _NUMBERS = {
 FIRST_PID_NAMESPACE = 0xEFFFFFFC
 """Inode of the pid namespace that the machine booted with: linux/proc_ns.h, PROC_PID_INIT_INO."""
 _PR_SET_NO_NEW_PRIVS = 38
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 """Of capset(2): two words of 32 bits for each of the three sets."""
 
 
-def lacking(names: Iterable[str] = LOADING, status: Path = Path("/proc/self/status")) -> list[str]:
+def lacking(names: Iterable[str] = LOADING, status: StrPath = "/proc/self/status") -> list[str]:
     """Give those of the capabilities that are not effective; by default of those that loading needs.
 
     CAP_SYS_ADMIN carries some of the others. Raises OSError.
     """
-    for line in status.read_text().splitlines():
+    with open(status) as file:
+        lines = file.read().splitlines()
+    for line in lines:
         if line.startswith("CapEff:"):
             effective = int(line.split()[1], 16)
             break
@@ -54,18 +59,18 @@ FOREIGN_PROC = "/proc does not show this process: it is not mounted, or is that 
 MOUNT_PROC = "mount this one's: mount -t proc proc /proc"
 
 
-def is_own_proc(proc: Path = Path("/proc")) -> bool:
+def is_own_proc(proc: StrPath = "/proc") -> bool:
     """Whether a /proc is that of this process's pid namespace: /proc/self leads nowhere in another's (proc(5))."""
-    return (proc / "self/stat").exists()
+    return os.path.exists(os.path.join(proc, "self/stat"))
 
 
-def require_own_proc(proc: Path = Path("/proc")) -> None:
+def require_own_proc(proc: StrPath = "/proc") -> None:
     """Raise ResolvtraceError where processes would be looked for in a /proc that does not show them."""
     if not is_own_proc(proc):
         raise ResolvtraceError(FOREIGN_PROC, MOUNT_PROC)
 
 
-def require_privileges(status: Path = Path("/proc/self/status")) -> None:
+def require_privileges(status: StrPath = "/proc/self/status") -> None:
     """Raise ResolvtraceError where a capability that loading needs is not effective."""
     missing = lacking(status=status)
     if missing:
@@ -75,9 +80,9 @@ def require_privileges(status: Path = Path("/proc/self/status")) -> None:
         )
 
 
-def require_first_pid_namespace(proc: Path = Path("/proc")) -> None:
+def require_first_pid_namespace(proc: StrPath = "/proc") -> None:
     """Raise ResolvtraceError elsewhere: the kernel names processes by numbers that are others' there."""
-    if (proc / "self/ns/pid").stat().st_ino != FIRST_PID_NAMESPACE:
+    if os.stat(os.path.join(proc, "self/ns/pid")).st_ino != FIRST_PID_NAMESPACE:
         raise ResolvtraceError(
             "this is not the machine's first pid namespace, and the kernel names processes by their numbers there",
             "run it on the host itself, or start the container with --pid=host (hostPID)",
@@ -106,19 +111,23 @@ def drop_privileges(works: Callable[[], bool]) -> bool:
 
 
 def give_up_loading() -> None:
-    """Give up what only loading takes, in the calling thread. Raises OSError."""
+    """Give up what only loading takes, in the calling thread and in what it executes. Raises OSError.
+
+    A program executed afterwards keeps the rest: as root's, or as ambient capabilities (capabilities(7)).
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     # Else root would have all of them again after an exec (capabilities(7), "Capabilities and execution of programs
     # by root"; security/commoncap.c).
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    sets = (ctypes.c_uint32 * 6)()
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable: the first 32 of each, then the rest
     if libc.capget(header, sets):
         raise OSError(ctypes.get_errno(), "capget")
-    kept = sum(1 << _NUMBERS[name] for name in KEPT)
-    sets[0] &= kept  # effective, permitted and inheritable, the first 32; and the same for the rest
-    sets[1] &= kept
-    sets[2] = sets[3] = sets[4] = sets[5] = 0
+    held = sets[1] & sum(1 << _NUMBERS[name] for name in KEPT)
+    sets[:] = [sets[0] & held, held, held, 0, 0, 0]
     if libc.capset(header, sets):
         raise OSError(ctypes.get_errno(), "capset")
+    for name in KEPT:
+        if held >> _NUMBERS[name] & 1 and libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _NUMBERS[name], 0, 0):
+            raise OSError(ctypes.get_errno(), "prctl")

@@ -2,49 +2,24 @@
 
 A look below another's root may never come back: a file system in user space answers when it likes, and path resolution,
 stat(2) and read(2) all wait for it; so does what the kernel reads of a process's memory. So a look is a name and plain
-values, and whoever asks says who looks: this process (:func:`look`) or one that may be given up
+values, and whoever asks says who looks: this process (:func:`tracer.looks.look`) or one that may be given up
 (:class:`tracer.lookouts.Lookouts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from tracer import rootfs
-from tracer.dnsmasq import resolv_files
-from tracer.nscd import maps_hosts_table
+from tracer.looks import look
 
 
 class Looker(Protocol):
     """Whoever looks, below the ``proc`` of a process. Raises OSError, TimeoutError where no answer came."""
 
     def __call__(self, kind: str, proc: str, pid: int, *arguments: Any) -> Any:
-        """Look; ``kind`` is one of those below."""
-
-
-def _below_root(read: Callable[..., Any]) -> Callable[..., Any]:
-    def look_below(proc: str, pid: int, *arguments: Any) -> Any:
-        with rootfs.root_of(proc, pid) as root:
-            return read(root, *arguments)
-
-    return look_below
-
-
-_KINDS: dict[str, Callable[..., Any]] = {
-    "signature": _below_root(rootfs.signature),
-    "place": _below_root(rootfs.place),
-    "lines": _below_root(rootfs.read_lines_that_matter),
-    "is_same_file": _below_root(rootfs.is_same_file),
-    "resolv_files": resolv_files,
-    "maps_hosts_table": maps_hosts_table,
-}
-
-
-def look(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
-    """Look at once, from this process."""
-    return _KINDS[kind](proc, pid, *arguments)
+        """Look; ``kind`` is one of those in :mod:`tracer.looks`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from tracer import rootfs
 from tracer.clock import Clock
 from tracer.errors import ResolvtraceError
 from tracer.generations import History, after_suspend
+from tracer.looks import look
 from tracer.procfs import Procfs
-from tracer.roots import Looker, Root, look
+from tracer.roots import Looker, Root
 from tracer.view import RESOLV_CONF, View
 
 _T = TypeVar("_T")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter import configuration
-from exporter.configuration import KEYS
+from exporter.keys import KEYS
 
 EXAMPLE = Path("deploy/resolvtrace.toml")
 

@@ -14,6 +14,7 @@ from exporter.lab import NAME, NEW_ANSWER, OLD, Experiment, experiment
 from tracer.clock import Clock
 from tracer.engine import Settings, Tracer
 from tracer.generations import SECOND
+from tracer.helpers import Helpers
 from tracer.rules import Policy
 from tracer.snapshot import ProcessSnapshot, Snapshot, State
 from tracer.verdict import Thresholds
@@ -86,7 +87,8 @@ def test_a_clock_that_is_set_and_a_suspend(lab: Experiment, tmp_path: Path) -> N
         lab.world.start([build("getaddrinfo_loop"), NAME, "100"], {"RES_OPTIONS": options})
         for options in ("no-reload", "")
     )
-    tracer = Tracer(Settings(tmp_path, Policy(Thresholds(grace_seconds=1.0))), clock)
+    helpers = Helpers()
+    tracer = Tracer(Settings(tmp_path, Policy(Thresholds(grace_seconds=1.0))), helpers, clock)
     try:
         tracer.start()
         ticking = Ticking(tracer)
@@ -117,3 +119,4 @@ def test_a_clock_that_is_set_and_a_suspend(lab: Experiment, tmp_path: Path) -> N
         assert generations == {1, 2}
     finally:
         tracer.close()
+        helpers.close()

@@ -18,7 +18,6 @@ import pytest
 from tracing import RESOLVTRACE, Daemon, daemon
 
 from exporter.lab import wait_until
-from tracer import lookouts
 from tracer.kernel.programs import CGROUP_PROGRAMS, TRACEPOINTS
 
 KINDS = ("prog", "link", "map")
@@ -73,12 +72,15 @@ def marked(mark: str) -> list[int]:
 
 
 def loader_of(pid: int) -> list[int]:
-    """Give a daemon's loader, if it has one: the child that it forks after its lookouts."""
-    try:
+    """Give a daemon's loader, if it has one: the child that runs the daemon's own program, unlike its lookouts."""
+
+    def program(process: int) -> bytes:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+
+    with suppress(OSError):
         children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-    return children[lookouts._NUMBER :]
+        return [child for child in children if program(child) == program(pid)]
+    return []
 
 
 def test_nothing_stays_and_the_next_one_starts(tmp_path: Path) -> None:

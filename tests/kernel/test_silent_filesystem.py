@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from tracing import SHORT, daemon
 from exporter.lab import NAME, NEW, OLD, World
 from exporter.lab.waiting import wait_until
 from tracer.lookouts import Lookouts
+from tracer.privileges import KEPT, LOADING, lacking
 from tracer.roots import Root
 
 SILENT = Path(__file__).parents[1] / "silent_fuse.py"
@@ -36,6 +38,11 @@ def silent(directory: Path) -> Iterator[int]:
             yield server.pid
         finally:
             server.kill()
+
+
+def processes(lookouts: Lookouts) -> list[int]:
+    """Give the processes of the lookouts."""
+    return [one._process for one in lookouts._lookouts]
 
 
 @pytest.fixture
@@ -68,16 +75,43 @@ def test_a_look_that_is_not_answered_is_given_up(lookouts: Lookouts, tmp_path: P
             assert time.monotonic() < deadline
 
 
-def test_more_silent_containers_than_lookouts_stall_nothing(lookouts: Lookouts, tmp_path: Path) -> None:
-    """What is left then is to say that nobody can look."""
-    places = [tmp_path / name for name in "abcde"]
+def test_more_silent_containers_than_lookouts_stall_nothing(tmp_path: Path) -> None:
+    """There are as many as may be, and what is left then is to say that nobody can look."""
+    few = Lookouts(most=2)
+    places = [tmp_path / name for name in "abc"]
     begun = time.monotonic()
-    with silent(places[0]) as a, silent(places[1]) as b, silent(places[2]) as c, silent(places[3]) as d:
+    with silent(places[0]) as a, silent(places[1]) as b, silent(places[2]) as c:
         for _ in range(20):
-            for pid, place in zip((a, b, c, d), places, strict=False):
+            for pid, place in zip((a, b, c), places, strict=True):
                 with pytest.raises(TimeoutError):
-                    Root("/proc", pid, lookouts).signature(f"{place}/resolv.conf")
+                    Root("/proc", pid, few).signature(f"{place}/resolv.conf")
+        assert len(processes(few)) == 2
+        with pytest.raises(TimeoutError, match="no look gets an answer"):
+            Root("/proc", os.getpid(), few).signature("/etc/resolv.conf")
+        few.close()
     assert time.monotonic() - begun < ANSWER_SECONDS
+
+
+def test_a_lookout_that_is_killed_is_replaced(lookouts: Lookouts) -> None:
+    """By the next look: one is not answered, and the daemon has no zombie of it."""
+    (first,) = processes(lookouts)
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(TimeoutError, match="killed"):
+        Root("/proc", os.getpid(), lookouts).signature("/etc/resolv.conf")
+    assert Root("/proc", os.getpid(), lookouts).signature("/etc/resolv.conf") is not None
+    assert processes(lookouts) != [first]
+    assert not Path(f"/proc/{first}").exists()
+
+
+def test_a_lookout_holds_nothing_of_the_daemons(lookouts: Lookouts, tmp_path: Path) -> None:
+    """One socket, besides what the daemon logs to; none of the capabilities that load programs."""
+    with (tmp_path / "file").open("w"):
+        assert Root("/proc", os.getpid(), lookouts).signature("/etc/resolv.conf") is not None
+        (process,) = processes(lookouts)
+        assert sorted(os.listdir(f"/proc/{process}/fd")) == ["0", "1", "2"]
+    assert os.readlink(f"/proc/{process}/fd/0").startswith("socket:")
+    assert lacking(status=f"/proc/{process}/status") == list(LOADING)
+    assert lacking(KEPT, status=f"/proc/{process}/status") == []
 
 
 def test_the_end_does_not_wait_for_an_answer(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from exporter.cli import COMMANDS, build_parser
-from exporter.configuration import KEYS, load
+from exporter.configuration import load
+from exporter.keys import KEYS
 from tracer.rules import Patience, Rule
 
 PAGES = Path("deploy/man")

@@ -16,7 +16,9 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 from tracer.errors import ResolvtraceError
@@ -25,7 +27,9 @@ from tracer.kernel import filesystems, libbpf, neighbours, programs, records, ta
 # enum bpf_func_id, linux/bpf.h
 _ON_CURRENT_TASK = (14, 15, 80)  # bpf_get_current_pid_tgid, _uid_gid, _cgroup_id
 _GET_NETNS_COOKIE = 122
-GO = b"go"
+_ORDER_BYTES = 4096
+_FLAGS = ("-g0",)
+"""No types for debuggers (BTF): they take an eighth of the compiler's time."""
 
 
 def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int]) -> None:
@@ -33,8 +37,10 @@ def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int]
     socket.send_fds(channel, [json.dumps(message).encode()], descriptors)
 
 
-def run(channel: socket.socket, capacities: programs.Capacities) -> None:
+def run(channel: socket.socket) -> None:
     """Do the loader's work in a child process that ends with it. Never returns.
+
+    It gets ready, and waits for the sizes: where the daemon ends instead, so does it.
 
     It leaves through os._exit: bcc's own clean-up would detach what was just handed over.
     """
@@ -42,7 +48,9 @@ def run(channel: socket.socket, capacities: programs.Capacities) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     try:
-        _load(channel, capacities)
+        bcc = _import_bcc()
+        if order := channel.recv(_ORDER_BYTES):
+            _load(channel, bcc, programs.Capacities(**json.loads(order)))
         status = 0
     except ResolvtraceError as error:
         send(channel, {"problem": error.problem, "remedy": error.remedy}, [])
@@ -53,11 +61,24 @@ def run(channel: socket.socket, capacities: programs.Capacities) -> None:
         os._exit(status)
 
 
-def _load(channel: socket.socket, capacities: programs.Capacities) -> None:
+def _import_bcc() -> Any:
+    # BCC takes these eight small files for the kernel's headers (bpf/include).
+    os.environ["BCC_KERNEL_SOURCE"] = str(programs.SOURCE)
+    try:
+        import bcc  # noqa: PLC0415 - this child's alone
+    except ImportError as error:
+        raise ResolvtraceError(f"bcc cannot be imported ({error})", "install it: apt install python3-bpfcc") from error
+    return bcc
+
+
+def _load(channel: socket.socket, bcc: Any, capacities: programs.Capacities) -> None:
     tracefs = filesystems.require_tracefs()
     place = filesystems.require_cgroup2()
     cgroup = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-    module = _Module(tracefs, capacities)
+    # The compiler leaves Python to others meanwhile, and pyroute2 takes a tenth of a second.
+    importing = Thread(target=import_module, args=("tracer.kernel.opensockets",), daemon=True)
+    importing.start()
+    module = _Module(bcc, tracefs, capacities)
     tracepoints, missing = module.attach_tracepoints()
     programs_of_cgroup = {program.name: module.load_cgroup_program(program) for program in programs.CGROUP_PROGRAMS}
     names = [*tracepoints, *programs_of_cgroup]
@@ -77,7 +98,7 @@ def _load(channel: socket.socket, capacities: programs.Capacities) -> None:
             *module.map_descriptors(),
         ],
     )
-    if channel.recv(len(GO)) != GO:
+    if not channel.recv(_ORDER_BYTES):
         return
     links = []
     for program in programs.CGROUP_PROGRAMS:
@@ -85,6 +106,7 @@ def _load(channel: socket.socket, capacities: programs.Capacities) -> None:
             links.append(libbpf.create_link(programs_of_cgroup[program.name], cgroup, program.attach_type))
         except OSError as error:
             raise _refused_attachment(program.name, error, place) from error
+    importing.join()
     from tracer.kernel import opensockets  # noqa: PLC0415 - pyroute2 is this child's alone
 
     adopted = opensockets.adopt(module.map("processes"), module.map("connectors"))
@@ -112,24 +134,17 @@ def _refused_attachment(name: str, error: OSError, cgroup: Path) -> ResolvtraceE
 class _Module:
     """What BCC made of bpf/."""
 
-    def __init__(self, tracefs: Path, capacities: programs.Capacities) -> None:
-        # BCC takes these eight small files for the kernel's headers (bpf/include).
-        os.environ["BCC_KERNEL_SOURCE"] = str(programs.SOURCE)
-        try:
-            import bcc  # noqa: PLC0415 - this child's alone
-            from bcc.libbcc import lib  # noqa: PLC0415
-        except ImportError as error:
-            raise ResolvtraceError(
-                f"bcc cannot be imported ({error})", "install it: apt install python3-bpfcc"
-            ) from error
-        self._library = lib
+    def __init__(self, bcc: Any, tracefs: Path, capacities: programs.Capacities) -> None:
+        self._library = bcc.libbcc.lib
         self._bpf_class = bcc.BPF
         self._tracefs = tracefs
         self.version: str = bcc.__version__
         bcc.BPF._trace_autoload = lambda _: None  # noqa: SLF001 - attaching is ours: in order, and some are optional
         with _CapturedStderr() as compiler:
             try:
-                self._bpf = bcc.BPF(text=programs.source_text(), cflags=[*capacities.macros(), *self._features()])
+                self._bpf = bcc.BPF(
+                    text=programs.source_text(), cflags=[*_FLAGS, *capacities.macros(), *self._features()]
+                )
             except Exception as error:
                 if "not permitted" in compiler.text():
                     raise _refused() from error

@@ -8,27 +8,16 @@ nothing else.
 from __future__ import annotations
 
 import ctypes
-import json
 import os
-import select
-import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
-from tracer.errors import ResolvtraceError, StoppedError
-from tracer.kernel import libbpf, loader, programs, records
+from tracer.kernel import libbpf, programs, records
+from tracer.kernel.child import LoaderProcess
 from tracer.snapshot import MapHealth, ProbeHealth
 
-_MAX_DESCRIPTORS = 250
 _HEALTH_SECONDS = 10
 _LEAST_SUSPEND = 1_000_000
-_ASK_SECONDS = 0.1
-_SILENT = {"problem": "the loader died without a word", "remedy": "see the kernel's log: dmesg"}
-_MESSAGE_BYTES = 65536
 _LIBC = ctypes.CDLL(None)
 _MEMBARRIER = 324 if os.uname().machine == "x86_64" else 283
 _MEMBARRIER_CMD_GLOBAL = 1
@@ -53,25 +42,20 @@ def _boot_offset() -> int:
     return offset if abs(offset) > _LEAST_SUSPEND else 0
 
 
-@dataclass
-class _Received:
-    message: dict[str, Any]
-    descriptors: list[int]
-
-
 class Probes:
-    """Loaded programs, their maps and their ring. Made by :func:`load`."""
+    """Loaded programs, their maps and their ring."""
 
-    def __init__(self, channel: socket.socket, child: int, stopped: Callable[[], bool]) -> None:
-        self._channel = channel
+    def __init__(self, loader: LoaderProcess, capacities: programs.Capacities, stopped: Callable[[], bool]) -> None:
+        """Let the loader begin. ``stopped``: see :class:`tracer.engine.Tracer`."""
+        self._loader = loader
         self._stopped = stopped
-        self._child = child
+        loader.load(capacities)
         self._attachments: list[int] = []
         self._ring: libbpf.RingBuffer | None = None
 
     def wait_until_loaded(self) -> None:
         """Take over what the loader has loaded: forks are followed from now on. Raises ResolvtraceError."""
-        received = self._receive()
+        received = self._loader.receive(self._stopped)
         message = received.message
         self.bcc: str = message["bcc"]
         self.missing: dict[str, str] = message["missing"]
@@ -96,21 +80,6 @@ class Probes:
         # As it was at the last tick: after a suspend what was asked before it must not seem later than it was.
         self._offset = _boot_offset()
 
-    def _receive(self) -> _Received:
-        while not select.select([self._channel], [], [], _ASK_SECONDS)[0]:
-            if self._stopped():
-                raise StoppedError
-        data, descriptors, _flags, _address = socket.recv_fds(self._channel, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
-        message = json.loads(data) if data else _SILENT
-        if "problem" in message:
-            self._wait_for_child()
-            raise ResolvtraceError(message["problem"], message["remedy"])
-        return _Received(message, list(descriptors))
-
-    def _wait_for_child(self) -> None:
-        os.waitpid(self._child, 0)
-        self._child = 0
-
     def listen(self, receive: Callable[[records.Record], None]) -> int:
         """Begin to take records; gives the descriptor that is readable when there are some."""
         self._ring = libbpf.RingBuffer(
@@ -125,13 +94,12 @@ class Probes:
 
     def start_counting(self) -> None:
         """Attach the programs that count queries, and wait for the loader to end. Raises ResolvtraceError."""
-        self._channel.send(loader.GO)
-        received = self._receive()
+        self._loader.attach()
+        received = self._loader.receive(self._stopped)
         self._attachments += received.descriptors
         self.attached |= set(received.message["links"])
         self.adopted = received.message["adopted"]
-        self._channel.close()
-        self._wait_for_child()
+        self._loader.finish()
 
     def turn(self) -> None:
         """Let the programs count in the other half from now on."""
@@ -230,11 +198,7 @@ class Probes:
         return self.attached >= programs.REQUIRED
 
     def close(self) -> None:
-        """Detach everything; a loader that is still at work is ended."""
-        if self._child:
-            with suppress(ProcessLookupError):
-                os.kill(self._child, signal.SIGKILL)
-            self._wait_for_child()
+        """Detach everything."""
         if self._ring:
             self._ring.close()
             self._ring = None
@@ -243,17 +207,3 @@ class Probes:
         for descriptor in self._attachments:
             os.close(descriptor)
         self._attachments.clear()
-
-
-def load(capacities: programs.Capacities, stopped: Callable[[], bool]) -> Probes:
-    """Begin to load the programs in a child process. Call it before any thread is started.
-
-    ``stopped``: see :class:`tracer.engine.Tracer`.
-    """
-    ours, childs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    child = os.fork()
-    if child == 0:
-        ours.close()
-        loader.run(childs, capacities)
-    childs.close()
-    return Probes(ours, child, stopped)

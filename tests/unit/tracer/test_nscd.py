@@ -9,7 +9,8 @@ from doubles import World
 from proctree import ProcTree
 
 from tracer.kernel.records import Subject
-from tracer.nscd import NscdClients, maps_hosts_table
+from tracer.maps import maps_hosts_table
+from tracer.nscd import NscdClients
 
 _MAPS = (
     "7f0c1a200000-7f0c1a235000 r--s 00000000 08:01 393317  /var/cache/nscd/{}\n"

@@ -15,8 +15,9 @@ from proctree import ProcTree
 from tracer import rootfs
 from tracer.errors import ResolvtraceError
 from tracer.generations import SECOND
+from tracer.looks import look
 from tracer.procfs import Procfs
-from tracer.roots import Root, look
+from tracer.roots import Root
 from tracer.view import RESOLV_CONF, View
 from tracer.views import HOST, SavedView, ViewTable
 

@@ -1,0 +1,22 @@
+"""The processes that work for the daemon.
+
+Each holds, for as long as it runs, what the daemon held when it was forked: so they are made first.
+"""
+
+from __future__ import annotations
+
+from tracer.kernel.child import LoaderProcess
+from tracer.lookouts import Lookouts
+
+
+class Helpers:
+    """The loader and the lookouts. Make them before any thread is started, and before imports that they do not need."""
+
+    def __init__(self) -> None:
+        self.loader = LoaderProcess()
+        self.lookouts = Lookouts()
+
+    def close(self) -> None:
+        """End them."""
+        self.loader.close()
+        self.lookouts.close()

@@ -1,0 +1,28 @@
+"""A lookout's process: it looks where it is told to, one look at a time, until its channel is closed.
+
+It runs in an interpreter of its own, without the site's packages, and imports little: it holds 5 MB.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tracer.looks import reply_to
+from tracer.privileges import give_up_loading
+
+CHANNEL = 0
+"""The descriptor of its socket, which it reads requests from and writes replies to."""
+_STANDARD = 3
+
+
+def serve() -> None:
+    """Answer until nobody asks any more."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends with the daemon, not before
+    give_up_loading()
+    os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))  # what whoever started the daemon left open
+    with open(CHANNEL, "rb", closefd=False) as requests, open(CHANNEL, "wb", closefd=False) as replies:
+        for requested in requests:
+            replies.write(reply_to(requested))
+            replies.flush()
