@@ -38,8 +38,11 @@ setup-supply:
 demo: setup
 	@.venv/bin/resolvtrace demo
 
+# Tests wait more than they work: two for each processor, but for those that need the machine for themselves.
+WORKERS = $(shell echo $$(($$(nproc) * 2)))
 test: lint
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadfile -m 'not alone and not slow and not vm'
+	$(PYTHON) -m pytest -m 'alone and not slow and not vm'
 
 lint: setup-test
 	$(PYTHON) -m ruff check

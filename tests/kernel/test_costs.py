@@ -13,6 +13,8 @@ from benchmarks import work
 from benchmarks.costs import Meter, meter
 from benchmarks.work import Work
 
+pytestmark = pytest.mark.alone
+
 TIMES = 10_000
 ROUNDS = 5
 PROCESSES = 5000

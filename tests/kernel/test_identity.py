@@ -19,6 +19,8 @@ from tracing import RESOLVTRACE, SHORT, Daemon, daemon
 
 from exporter.lab import NAME, OLD, OLD_ANSWER, Program, World, experiment, wait_until
 
+pytestmark = pytest.mark.alone
+
 NAMESERVER, BRIEF = "192.0.2.53", "192.0.2.99"
 CONTAINER = "0123456789abcdef" * 4
 POD_UID, POD_LOGS = "6f1c2b7e_3d4a_4c8b_9e21_0a1b2c3d4e5f", "shop_web-0_6f1c2b7e-3d4a-4c8b-9e21-0a1b2c3d4e5f"

@@ -21,6 +21,8 @@ from tracing import RESOLVTRACE, Daemon, daemon
 from exporter.lab import Program, wait_until
 from tracer.kernel.filesystems import find_cgroup2
 
+pytestmark = pytest.mark.alone
+
 WAYS = ("none", "override", "multi", "link")
 TOGETHER = ("multi", "link")
 ALONE = ("none", "override")

@@ -24,6 +24,8 @@ from tracing import RESOLVTRACE, SHORT, Daemon
 from exporter.descriptors import LEAST
 from exporter.lab import NAME, NEW, NEW_ANSWER, OLD, Experiment, Program, experiment, wait_until
 
+pytestmark = pytest.mark.alone
+
 MEMORY = 96 << 20
 CLIENTS = 500
 QUERIES = 23

@@ -16,6 +16,8 @@ import pytest
 from pki import make, trusting
 from tracing import Daemon, daemon
 
+pytestmark = pytest.mark.alone
+
 IDLE = 500
 SCRAPES = 20
 DELAY_SECONDS = 0.1

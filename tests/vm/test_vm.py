@@ -190,8 +190,9 @@ def test_nothing_went_wrong(told: Told) -> None:
     control = 'comm="uname"'
     assert any(control in line for line in told["refusals"])
     assert [line for line in told["refusals"] if control not in line] == []
-    # A process may be gone before the file that it read is looked at, under its root.
-    assert {name for name, number in told["lost"].items() if number} <= {"view_unreadable"}, told["lost"]
+    # A process may be gone before it, or the file that it read, is looked at: so slow is the machine.
+    gone = {"view_unreadable", "process_gone"}
+    assert {name for name, number in told["lost"].items() if number} <= gone, told["lost"]
 
 
 def test_a_stop_leaves_nothing_attached(told: Told) -> None:

@@ -14,6 +14,8 @@ from tracing import SHORT, Daemon, daemon
 
 from exporter.lab import NAME, NEW, OLD, Experiment, Program, experiment, wait_until
 
+pytestmark = pytest.mark.alone
+
 NO_RELOAD = {"RES_OPTIONS": "no-reload"}
 NAMESPACES = 40
 CROWD = 20

@@ -22,7 +22,6 @@ from tracer.kernel.programs import Capacities
 _MAX_DESCRIPTORS = 250
 _ASK_SECONDS = 0.1
 _MESSAGE_BYTES = 65536
-_SILENT = {"problem": "the loader died without a word", "remedy": "see the kernel's log: dmesg"}
 
 
 @dataclass
@@ -65,16 +64,18 @@ class LoaderProcess:
             data, descriptors, _flags, _address = socket.recv_fds(self._channel, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
         except ConnectionResetError:  # it ended before it had read what it was told
             data, descriptors = b"", []
-        message = json.loads(data) if data else _SILENT
+        if not data:
+            raise ResolvtraceError(f"the loader died without a word ({self._end()})", "see the kernel's log: dmesg")
+        message = json.loads(data)
         if "problem" in message:
-            self._wait()
+            self._end()
             raise ResolvtraceError(message["problem"], message["remedy"])
         return Received(message, list(descriptors))
 
     def finish(self) -> None:
         """Wait for its end."""
         self._channel.close()
-        self._wait()
+        self._end()
 
     def close(self) -> None:
         """End it where it is still there."""
@@ -82,8 +83,10 @@ class LoaderProcess:
         if self._child:
             with suppress(ProcessLookupError):
                 os.kill(self._child, signal.SIGKILL)
-            self._wait()
+            self._end()
 
-    def _wait(self) -> None:
-        os.waitpid(self._child, 0)
+    def _end(self) -> str:
+        """Wait for its end, and say how it came to it."""
+        status = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
         self._child = 0
+        return f"status {status}" if status >= 0 else signal.strsignal(-status) or f"signal {-status}"
