@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import cast
 
+from exporter.escape import printable
 from exporter.tableform import Entry, Table
 from exporter.wire import SCHEMA, Check
 
@@ -32,7 +33,8 @@ def fetch_snapshot(path: str = DEFAULT_SOCKET, timeout: float = 5.0, *, pid: int
     """
     answer = _fetch({"want": "snapshot"} if pid is None else {"want": "snapshot", "pid": pid}, path, timeout)
     if answer.get("schema", SCHEMA) != SCHEMA:
-        raise NoDaemon(f"the daemon on {path} speaks {answer['schema']}, not {SCHEMA}: use the version it has")
+        spoken = printable(str(answer["schema"]))
+        raise NoDaemon(f"the daemon on {path} speaks {spoken}, not {SCHEMA}: use the version it has")
     return cast("Check", _with("schema", answer, path))
 
 
@@ -87,7 +89,8 @@ def _understand(line: bytes, path: str) -> dict[str, object]:
     except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict) and "error" in answer:
-        raise NoDaemon(f"the daemon on {path} refused: {answer['error']}: see journalctl -u resolvtrace")
+        why = printable(str(answer["error"]))
+        raise NoDaemon(f"the daemon on {path} refused: {why}: see journalctl -u resolvtrace")
     return answer if isinstance(answer, dict) else {}
 
 

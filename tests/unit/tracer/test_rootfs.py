@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -15,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.lab import wait_until
 from tracer import resolvconf
 from tracer.procfs import Procfs
 from tracer.resolvconf import EMPTY, parse
-from tracer.rootfs import Place, is_same_file, place, read_lines_that_matter, root_of, signature
+from tracer.rootfs import MOST_BYTES, Place, is_same_file, place, read_lines_that_matter, root_of, signature
 
 PATH = "/etc/resolv.conf"
 _RENAME = """
@@ -94,6 +96,30 @@ def test_a_hundred_megabytes_of_nothing_are_read_to_the_end(root: int, file: Pat
         sparse.write(b"\nnameserver 192.0.2.1\n")
     kept = read_lines_that_matter(root, PATH)
     assert kept == b"nameserver 192.0.2.1"
+
+
+def test_a_file_that_grows_while_it_is_read_comes_to_an_end(root: int, file: Path) -> None:
+    """Faster than it can be read, for as long as it is: what lies behind 128 MiB is not looked at."""
+    line = b"nameserver 192.0.2.1\n"
+    reading = threading.Event()
+    reading.set()
+
+    def grow() -> None:
+        with file.open("ab", buffering=0) as growing:
+            while reading.is_set() and growing.tell() < 3 * MOST_BYTES:
+                growing.write(line * 50_000)
+
+    file.write_bytes(line)
+    writer = threading.Thread(target=grow)
+    writer.start()
+    wait_until(lambda: file.stat().st_size > len(line), 10, "it to grow")
+    try:
+        kept = read_lines_that_matter(root, PATH)
+    finally:
+        reading.clear()
+        writer.join()
+    assert set(kept.splitlines()) == {line.rstrip()}
+    assert len(kept.splitlines()) <= 1024
 
 
 def test_a_line_without_end_is_cut(root: int, file: Path) -> None:
