@@ -34,10 +34,10 @@ for number in range({MANY}):
 print("done", flush=True)
 input()
 """
+pytestmark = pytest.mark.alone
+
 CONNECT_MANY = """
 import socket, sys
-
-pytestmark = pytest.mark.alone
 listener = socket.create_server((sys.argv[1], 53), backlog=256)
 clients = [socket.create_connection((sys.argv[1], 53)) for _ in range(64)]
 for client in clients:

@@ -6,41 +6,61 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tracer.examination.finding import Finding, fail, ok, warn
-from tracer.privileges import lacking
+from tracer.privileges import LOADING, lacking
 
 __all__ = ["capabilities", "way_to_privileges"]
 
 _AS_ROOT = "look again as root: sudo resolvtrace doctor"
-_LOADING = ("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN")
 _LOOKING = {
     "CAP_SYS_PTRACE": "the resolv.conf of other users' processes cannot be found",
     "CAP_DAC_READ_SEARCH": "units of processes that end at once, and files in closed directories, cannot be found",
 }
+_HIGHEST_LEVEL = 2
+"""Of kernel.perf_event_paranoid, as Linux itself knows it: at that, CAP_PERFMON will do."""
 _GIVE = "give them back: AmbientCapabilities= and CapabilityBoundingSet= of the unit, --cap-add of the container"
 
 
 def capabilities(proc: Path, *, tracing: bool) -> Iterator[Finding]:
     """Tell which of those that README.md names are effective. ``tracing``: a daemon runs, so that it has them."""
     status = proc / "self/status"
-    missing = lacking((*_LOADING, *_LOOKING), status)
-    if not missing:
+    missing = lacking((*LOADING, *_LOOKING), status)
+    level = _events_level(proc)
+    if not missing and level > _HIGHEST_LEVEL and not tracing and lacking(("CAP_SYS_ADMIN",), status):
+        yield fail(
+            "privileges",
+            f"kernel.perf_event_paranoid is {level}: this kernel wants CAP_SYS_ADMIN for opening probes on tracepoints",
+            f"lower it while the daemon starts: sysctl kernel.perf_event_paranoid={_HIGHEST_LEVEL}",
+        )
+    elif not missing:
         yield ok("privileges", "every capability that the daemon needs" + _without_admin(status))
-        return
-    text = f"this process lacks {', '.join(missing)}"
-    if tracing:
-        yield ok("privileges", f"{text}; the daemon that runs has what it needs")
-    elif not _is_root(status):
-        yield warn("privileges", f"{text}: the daemon cannot be started from here", way_to_privileges(proc))
-    elif set(missing) & set(_LOADING):
-        yield fail("privileges", f"root, and yet {text}: the daemon cannot load its probes", _GIVE)
     else:
-        why = "; ".join(_LOOKING[name] for name in missing)
-        yield warn("privileges", f"root, and yet {text}: {why}", _GIVE)
+        yield _on_missing(missing, proc, tracing=tracing)
+
+
+def _on_missing(missing: list[str], proc: Path, *, tracing: bool) -> Finding:
+    text = f"this process lacks {', '.join(missing)}"
+    status = proc / "self/status"
+    if tracing:
+        return ok("privileges", f"{text}; the daemon that runs has what it needs")
+    if not _is_root(status):
+        return warn("privileges", f"{text}: the daemon cannot be started from here", way_to_privileges(proc))
+    if set(missing) & set(LOADING):
+        return fail("privileges", f"root, and yet {text}: the daemon cannot load its probes", _GIVE)
+    why = "; ".join(_LOOKING[name] for name in missing)
+    return warn("privileges", f"root, and yet {text}: {why}", _GIVE)
 
 
 def way_to_privileges(proc: Path) -> str:
     """Give the remedy for a capability that is not there."""
     return _GIVE if _is_root(proc / "self/status") else _AS_ROOT
+
+
+def _events_level(proc: Path) -> int:
+    """Give kernel.perf_event_paranoid; the levels above 2 are Debian's and Ubuntu's."""
+    try:
+        return int((proc / "sys/kernel/perf_event_paranoid").read_text())
+    except (OSError, ValueError):
+        return _HIGHEST_LEVEL
 
 
 def _without_admin(status: Path) -> str:

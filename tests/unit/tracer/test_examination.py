@@ -125,6 +125,25 @@ def test_capabilities(proc: Path, effective: int, uid: int, tracing: bool, resul
 
 
 @pytest.mark.parametrize(
+    ("level", "effective", "tracing", "result"),
+    [
+        ("3", ALL & ~SYS_ADMIN, False, "fail"),
+        ("3", ALL & ~SYS_ADMIN, True, "ok"),
+        ("3", ALL, False, "ok"),
+        ("2", ALL & ~SYS_ADMIN, False, "ok"),
+    ],
+)
+def test_a_kernel_that_wants_more_for_tracepoints(
+    proc: Path, level: str, effective: int, tracing: bool, result: str
+) -> None:
+    """Debian's at its default level: with CAP_PERFMON alone no probe can be opened."""
+    write(proc / "sys/kernel/perf_event_paranoid", f"{level}\n")
+    (finding,) = capabilities(privileged(proc, effective), tracing=tracing)
+    assert finding.result == result
+    assert ("perf_event_paranoid=2" in (finding.remedy or "")) == (result == "fail")
+
+
+@pytest.mark.parametrize(
     ("error", "texts"),
     [
         (PermissionError(errno.EPERM, "Operation not permitted"), ["the kernel refuses BPF"]),
