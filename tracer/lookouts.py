@@ -47,21 +47,24 @@ class _Lookout:
             actions = [(os.POSIX_SPAWN_DUP2, its.fileno(), CHANNEL)]
             self._process = os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions)
         self._replies: BinaryIO = self._channel.makefile("rb")
+        self._poll = select.poll()  # select(2) takes no descriptor above 1023
+        self._poll.register(self._channel, select.POLLIN)
 
     def ask(self, request: _Request) -> None:
-        """Send it there. Raises OSError where it has been killed."""
+        """Send it there. Raises ConnectionError where it has been killed."""
         self._channel.sendall(looks.request(request.kind, request.proc, request.pid, *request.arguments))
 
     def has_replied(self, seconds: float = 0) -> bool:
         """Whether there is a reply, or will be none, within so many seconds."""
-        return bool(select.select([self._channel], [], [], seconds)[0])
+        return bool(self._poll.poll(seconds * 1000))
 
     def reply(self) -> bytes:
-        """Give the reply. Raises OSError where it has been killed."""
+        """Give the reply; nothing where it has been killed, which may raise ConnectionError too."""
         try:
-            return self._replies.readline()
+            reply = self._replies.readline()
         finally:
             self.waiting_for = None
+        return reply if reply.endswith(b"\n") else b""
 
     def close(self) -> None:
         """End it. One that waits for an answer ends when that comes, and is not waited for."""
