@@ -176,7 +176,7 @@ class Top(App[None]):
         """Open the line for words to look for."""
         needle = self.query_one("#needle", Input)
         needle.add_class("open")
-        needle.focus()
+        self.screen.set_focus(needle)  # at once: what is typed next is meant for it
 
     def action_all_again(self) -> None:
         """Take the words away."""

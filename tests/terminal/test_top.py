@@ -86,7 +86,6 @@ def test_words_are_looked_for_as_they_are_typed(daemon: Served) -> None:
     """Each must be in a row; Esc takes them away."""
     with top(daemon) as terminal:
         terminal.press("/")
-        terminal.wait_for("words to look for")
         terminal.type("SENDM")
         terminal.wait_until(lambda screen: len(rows(screen)) <= 3 and "812" in screen, "sendmail's rows alone")
         terminal.type(" retired")
