@@ -14,6 +14,7 @@ from exporter.lab import wait_until
 
 BY_HAND = Path(__file__).with_name("by_hand.bt")
 _START_SECONDS = 60
+_END_SECONDS = 30
 _WITH_TRACEFS = 'mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"'
 
 Tool = Callable[[], AbstractContextManager[int]]
@@ -28,7 +29,11 @@ def _running(argv: list[str], sees: Callable[[subprocess.Popen[bytes]], bool]) -
         yield process.pid
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:  # bpftrace prints its maps first, which takes it minutes after a crowd
+            process.kill()
+            process.wait()
 
 
 def _require_running(process: subprocess.Popen[bytes]) -> None:

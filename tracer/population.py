@@ -14,7 +14,8 @@ from tracer.process import Process, ProcessId
 from tracer.procfs import Identity
 from tracer.view import View
 
-_SWEPT_AT_ONCE = 20
+_SWEPT = range(20, 10_000)
+"""How many are looked at in a sweep: more where the last one found something."""
 
 
 class Registry(Protocol):
@@ -42,6 +43,7 @@ class Population:
         self._ended: list[Process] = []
         self._perhaps_ended: list[Process] = []
         self._sweep_from = 0
+        self._swept_at_once = _SWEPT.start
 
     def find(self, subject: Subject) -> Process:
         """Find the process that did something, or begin to keep it."""
@@ -226,15 +228,24 @@ class Population:
         self.processes.pop(process.id, None)
 
     def sweep(self, now: int, flagged: Iterable[Process]) -> None:
-        """Find ends that no record told of: of every flagged process at once, of the others in turn."""
-        turn = list(self.processes.values())
-        begin = self._sweep_from if self._sweep_from < len(turn) else 0
-        self._sweep_from = begin + _SWEPT_AT_ONCE
+        """Find ends that no record told of: of every flagged process at once, of the others in turn.
+
+        Where one is found there are more: records were lost. Then more are looked at, four times as many each time.
+        """
+        everybody = list(self.processes.values())
+        begin = self._sweep_from if self._sweep_from < len(everybody) else 0
+        self._sweep_from = begin + self._swept_at_once
         uncertain, self._perhaps_ended = self._perhaps_ended, []
-        for process in [*uncertain, *flagged, *turn[begin : begin + _SWEPT_AT_ONCE]]:
-            if not self.lives(process):
-                process.flags |= Flag.FORKED  # or not: nothing told, so its heirs are looked for
-                self.end(process, now)
+        self._end_if_gone([*uncertain, *flagged], now)
+        found = self._end_if_gone(everybody[begin : self._sweep_from], now)
+        self._swept_at_once = min(self._swept_at_once * 4, _SWEPT.stop) if found else _SWEPT.start
+
+    def _end_if_gone(self, processes: Iterable[Process], now: int) -> int:
+        gone = [process for process in processes if process.ended is None and not self.lives(process)]
+        for process in gone:
+            process.flags |= Flag.FORKED  # or not: nothing told, so its heirs are looked for
+            self.end(process, now)
+        return len(gone)
 
 
 def subject_of(pid: int, entry: KernelProcess) -> Subject:

@@ -45,6 +45,8 @@ class View:
         self.path = path
         self.mount_ns = mount_ns
         self.directory = directory
+        self.mounted: rootfs.Identity | None = None
+        """The file that was mounted over it, when its place was last looked at."""
         self.inside = ""
         """The directory that was `/` to who saw it first, where that was a chroot(2): `/var/spool/postfix`."""
         self.history: History

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -129,24 +129,41 @@ class ViewTable:
     def _find(self, root: Root, path: str, likely: View | None) -> View | None:
         for _ in range(_COMPARISONS):
             place = root.place(path)
-            alike = [view for view in self.views.values() if (view.directory, view.path) == (place.directory, path)]
-            alike.sort(key=lambda view: view is not likely)  # each comparison is a look by a lookout
+            alike = [view for view in self._alike(place, path) if view is not likely]
+            # Each comparison is a look by a lookout: the likely one comes first.
+            if likely is not None and (likely.directory, likely.path) == (place.directory, path):
+                alike.insert(0, likely)
             # Looked at anew: a file may be mounted over it, and the same link may lead elsewhere in another namespace.
             # And once more, since the file may have been replaced between the two looks.
             for view in alike:
-                if self._through_anchor(view, lambda anchor: anchor.place(path)) == place:
+                found = self._through_anchor(view, lambda anchor: anchor.place(path))
+                if found is not None:
+                    view.mounted = found.mounted
+                if found == place:
                     return view
             if not alike:
                 break
         return None
 
+    def _alike(self, place: rootfs.Place, path: str) -> Iterator[View]:
+        """Find the views that may be of the same file, so that not every container is looked at for each new one.
+
+        Of those with a file mounted over it, each with another: should one have been mounted anew in between, the same
+        file has two views, which is no harm.
+        """
+        for view in self.views.values():
+            if (view.directory, view.path, view.mounted) == (place.directory, path, place.mounted):
+                yield view
+
     def _create(self, root: Root, path: str) -> View | None:
         mount_ns = self._procfs.namespace(root.pid, "mnt")
         if mount_ns is None and self.views:
             return None
-        directory = root.place(path).directory
+        place = root.place(path)
+        directory = place.directory
         name = HOST if not self.views else _name(mount_ns, directory, path)
         view = View(name, path, mount_ns, directory)
+        view.mounted = place.mounted
         view.inside = self._procfs.root_name(root.pid)
         former = self.views.get(name)
         saved = self._known.pop(name, None)
@@ -156,6 +173,7 @@ class ViewTable:
         if former is not None and _is_same(directory, former.directory, name in self.in_use()):
             view.begin(root, self._clock, former.history)
             former.resume(view)
+            former.mounted = view.mounted
             return former
         view.begin(root, self._clock, past)
         self.views[name] = view

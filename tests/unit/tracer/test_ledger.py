@@ -745,3 +745,17 @@ def test_a_process_that_went_elsewhere_stays_with_what_it_read() -> None:
     world.ask(10, OLD, 2)
     world.tick()
     assert world.state(10) is State.STALE
+
+
+def test_ends_that_were_lost_by_the_thousand_are_found_within_ticks() -> None:
+    """A full ring loses the records of ends: who is gone is not kept for minutes, each as long as the row of them."""
+    world = World(OLD)
+    for pid in range(1000, 3000):
+        world.start(pid)
+        world.ask(pid, OLD)
+    world.tick()
+    for pid in range(1000, 3000):
+        world.end(pid, recorded=False)
+    for _ in range(12):
+        world.tick()
+    assert not any(world.kept(pid) for pid in range(1000, 3000))

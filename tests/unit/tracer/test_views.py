@@ -688,3 +688,28 @@ def test_a_view_that_does_not_answer_stays_as_it_was_and_is_counted(machine: Mac
     silent.add(21)
     machine.look()
     assert (nameservers(view), machine.table.unreadable) == ((NEW,), 2)
+
+
+def test_many_containers_with_a_file_of_their_own_are_not_compared_with_each_other(tmp_path: Path) -> None:
+    """One /etc, and a file mounted over resolv.conf for each: what a new one costs does not grow with their number."""
+    machine = Machine(tmp_path)
+    asked: list[str] = []
+
+    def looker(kind: str, proc: str, pid: int, *arguments: object) -> object:
+        """Look as ever, but for what is mounted, which takes a mount namespace."""
+        asked.append(kind)
+        seen = look(kind, proc, pid, *arguments)
+        own = rootfs.Identity(7, pid)
+        return seen._replace(mounted=own, file=own) if kind == "place" else seen
+
+    table = ViewTable(Procfs(machine.tree.root), machine.clock, machine.numbers.get, {}, looker=looker)
+    looks = []
+    for pid in range(10, 40):
+        machine.process(pid, "host", namespace=f"container {pid}")
+        asked.clear()
+        view = table.see(pid)
+        assert view is not None
+        looks.append(len(asked))
+        assert table.see(pid) is view
+    assert len(table.views) == 1 + len(looks)
+    assert looks[-1] == looks[0]
