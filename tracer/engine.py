@@ -145,7 +145,7 @@ class Tracer:
 
     def _restore_process(self, process: Process, saved: SavedProcess) -> None:
         process.flags = saved.flags
-        process.reads.extend(saved.reads)
+        process.note_reads(saved.reads)
         process.checked, process.answered = saved.checked, saved.answered
         process.workers_seen, process.pairs = saved.workers_seen, saved.pairs
         view = self.views.recall(saved.view) if saved.view else None

@@ -134,13 +134,13 @@ class Ledger:
             return
         if path != RESOLV_CONF and not self._surroundings.is_view_file(process.pid, path):
             if len(process.other_files) < _MOST_FILES:
-                process.other_files.add(path)
+                process.other_files |= {path}
             return
         view = self._surroundings.view(process.pid, record.subject.root, record.subject.parent_tgid)
         self._note_read(process, view, record)
 
     def _note_read(self, process: Process, view: View | None, record: Record) -> None:
-        process.reads.append(Read(record.time, record.subject.state))
+        process.note_reads([Read(record.time, record.subject.state)])
         if view is None:
             self.lost[Lost.VIEW_UNREADABLE] += 1
             return

@@ -153,7 +153,7 @@ class Population:
         if process.reads:
             return
         self.note_change(process)
-        process.reads.extend(read for read in owner.reads if read.state <= process.state)
+        process.note_reads(read for read in owner.reads if read.state <= process.state)
         view = owner.read_view
         if view is not None:
             # Where the owner was gone before anybody looked through the process, the table knows the view anew.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -157,10 +158,10 @@ class Procfs:
         path = cgroup_path((groups or b"").decode(errors="replace"))
         unit, container = unit_and_container_of_path(path)
         return Identity(
-            comm.rstrip(b"\n").decode("utf-8", "surrogateescape") if comm is not None else None,
-            self.exe(pid),
+            _shared(comm.rstrip(b"\n").decode("utf-8", "surrogateescape") if comm is not None else None),
+            _shared(self.exe(pid)),
             self._uid(pid),
-            unit,
+            _shared(unit),
             container,
             self.pods.of_cgroup(path),
             stat.start if (stat := self.stat(pid)) else None,
@@ -176,6 +177,11 @@ class Procfs:
     def boot_id(self) -> str:
         """Give the identity of this boot: times and pids mean nothing beyond it."""
         return (Path(self.root) / "sys/kernel/random/boot_id").read_text().strip()
+
+
+def _shared(text: str | None) -> str | None:
+    """Let equal texts be one: thousands of processes run one program."""
+    return None if text is None else sys.intern(text)
 
 
 def cgroup_path(groups: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from sys import intern
 
 from tracer.advice import Background, reason_and_advice
 from tracer.clock import Clock
@@ -163,8 +164,9 @@ def process_snapshot(process: Process, background: Background, wall: Wall) -> Pr
         state=process.worst,
         stale_since=wall.maybe(process.flagged),
         nameservers=tuple(_uses(process, wall)),
-        reason=reason,
-        advice=advice,
+        # Thousands say the same.
+        reason=intern(reason),
+        advice=intern(advice),
     )
 
 

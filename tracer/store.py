@@ -127,7 +127,7 @@ def saved_process(process: Process) -> SavedProcess | None:
         not process.is_worker,
         view.id if view else None,
         process.flags,
-        tuple(process.reads),
+        process.reads,
         process.checked,
         process.answered,
         process.workers_seen,

@@ -101,7 +101,7 @@ class Bench:
         world.tick()
         process = world.process(7)
         if reads is not None:
-            process.reads.append(Read(1, 1))
+            process.note_reads([Read(1, 1)])
             process.view = process.read_view = reads
         return process
 
@@ -136,7 +136,7 @@ def test_dnsmasq_is_judged_by_its_resolv_file_where_it_has_one(bench: Bench) -> 
     """`resolv-file=`."""
     own = bench.views["/run/dnsmasq/resolv.conf"] = _view(NEW, path="/run/dnsmasq/resolv.conf")
     process = bench.process("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))
-    process.other_files.add("/run/dnsmasq/resolv.conf")
+    process.other_files |= {"/run/dnsmasq/resolv.conf"}
     assert bench.upstreams(process) is own
 
 
@@ -152,7 +152,7 @@ def test_dnsmasq_is_judged_by_the_file_that_its_command_line_names(bench: Bench)
 def test_dnsmasq_whose_file_is_gone_has_unknown_upstreams(bench: Bench) -> None:
     """Nobody is accused on what cannot be read."""
     process = bench.process("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))
-    process.other_files.add("/run/dnsmasq/resolv.conf")
+    process.other_files |= {"/run/dnsmasq/resolv.conf"}
     assert bench.upstreams(process) is True
 
 

@@ -119,7 +119,7 @@ class Teller(World):
     def _restore(self, one: SavedProcess, entry: Any) -> None:
         process = self.ledger.keep(one.pid, entry)
         process.flags = one.flags
-        process.reads.extend(one.reads)
+        process.note_reads(one.reads)
         process.checked, process.answered = one.checked, one.answered
         process.workers_seen, process.pairs = one.workers_seen, one.pairs
         process.view = self.host
