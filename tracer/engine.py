@@ -30,6 +30,7 @@ from tracer.rules import Policy
 from tracer.snapshot import Snapshot
 from tracer.snapshots import Snapshots
 from tracer.store import SavedProcess, SavedState, Store, saved_process
+from tracer.verdict import Suspend
 from tracer.view import View
 from tracer.views import HOST, SavedView, ViewTable
 
@@ -182,7 +183,9 @@ class Tracer:
             return
         self._suspended += slept
         _LOG.info("the machine was suspended", seconds=slept // SECOND)
-        self.views.after_suspend(self._clock.boot() - slept, slept, self.ledger.policy.longest_grace)
+        suspend = Suspend(self._clock.boot() - slept, slept)
+        self.views.after_suspend(*suspend, self.ledger.policy.longest_grace)
+        self.ledger.note_suspend(suspend)
 
     def _report_change(self, view: View) -> None:
         current = view.history.current

@@ -12,7 +12,9 @@ from tracer.outlooks import Outlooks
 from tracer.process import Pair, Process
 from tracer.rules import Policy
 from tracer.snapshot import State
-from tracer.verdict import Burst
+from tracer.verdict import Burst, Suspend
+
+_KEPT_SUSPENDS = 16
 
 
 class Judge:
@@ -22,9 +24,14 @@ class Judge:
         self._outlooks = outlooks
         self._clock = clock
         self.policy = policy
+        self.suspends: tuple[Suspend, ...] = ()
         self.flagged: set[Process] = set()
         self.in_grace: set[Process] = set()
         """The one state that time alone ends."""
+
+    def note_suspend(self, suspend: Suspend) -> None:
+        """Note that the machine was suspended: asking current nameservers for so long clears nothing."""
+        self.suspends = (*self.suspends, suspend)[-_KEPT_SUSPENDS:]
 
     def take_in(self, process: Process, address: str, pair: Pair, burst: Burst) -> Removal | None:
         """Add a burst to a pair's evidence; gives the removal that is in force for it, if any."""
@@ -60,7 +67,7 @@ class Judge:
         for key, pair in process.pairs.items():
             pair.ruling = self.policy.ruling(process.identity, key.address)
         thresholds = self.policy.thresholds_of(process.identity)
-        outlook, conduct = self._outlooks.of(process), process.conduct()
+        outlook, conduct = self._outlooks.of(process), process.conduct(self.suspends)
         for key, pair in process.pairs.items():
             before = pair.evidence.flagged
             pair.evidence = verdict.settle(pair.evidence, key.address, outlook, conduct, thresholds, now)

@@ -24,7 +24,7 @@ from tracer.population import Population, Registry
 from tracer.process import Pair, PairKey, Process, ProcessId, Read, Use
 from tracer.rules import Policy
 from tracer.snapshot import State, Transport
-from tracer.verdict import Burst
+from tracer.verdict import Burst, Suspend
 from tracer.view import RESOLV_CONF, View
 
 _TRANSPORTS = {1: Transport.UDP, 2: Transport.TCP, 3: Transport.TLS}
@@ -260,6 +260,10 @@ class Ledger:
             for process in self.processes.values()
             if process.view is not None and self._population.lives(process)
         }
+
+    def note_suspend(self, suspend: Suspend) -> None:
+        """Note that the machine was suspended."""
+        self._judge.note_suspend(suspend)
 
     def view_changed(self, view: View) -> None:
         """Judge anew whoever the change concerns."""

@@ -10,7 +10,7 @@ from tracer.kernel.records import Flag, Service
 from tracer.procfs import Identity
 from tracer.rules import Action, Ruling
 from tracer.snapshot import SEVERITY, LookupPath, State, Transport
-from tracer.verdict import Burst, Conduct, Evidence
+from tracer.verdict import Burst, Conduct, Evidence, Suspend
 from tracer.view import View
 
 _KEPT_READS = 16
@@ -193,8 +193,8 @@ class Process:
         ]
         return min(times, default=None)
 
-    def conduct(self) -> Conduct:
-        """Tell what it did, as far as that clears a flag."""
+    def conduct(self, suspends: tuple[Suspend, ...] = ()) -> Conduct:
+        """Tell what it did, as far as that clears a flag; and when the machine was suspended."""
         current = [
             pair.evidence
             for key, pair in self.pairs.items()
@@ -203,7 +203,7 @@ class Process:
         last_current = max((evidence.last for evidence in current if evidence.last is not None), default=None)
         state = max((evidence.state for evidence in current), default=0)
         followed = max((read.state for read in self.reads if read.state <= state), default=None)
-        return Conduct(self.id.birth or None, followed, last_current)
+        return Conduct(self.id.birth or None, followed, last_current, suspends)
 
     @property
     def lookup_path(self) -> LookupPath:

@@ -6,6 +6,7 @@ No clock, no /proc, no BPF: any history can be tried. Times are nanoseconds of C
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tracer.generations import SECOND, History, Removal
 from tracer.snapshot import State
@@ -64,17 +65,33 @@ class Evidence:
     cleared: int | None = None
 
 
+class Suspend(NamedTuple):
+    """When the machine was suspended, and for how long; nanoseconds of boot time, which goes on meanwhile."""
+
+    began: int
+    slept: int
+
+
 @dataclass(frozen=True, slots=True)
 class Conduct:
     """What the process did besides, as far as it clears.
 
     ``followed``: the resolver state that its latest read of the file gave it, after which it asked a nameserver that
-    is listed now. ``last_current``: when it last asked one.
+    is listed now. ``last_current``: when it last asked one. ``suspends``: when the machine was suspended, and for how
+    long, in which nobody asks anything.
     """
 
     started: int | None = None
     followed: int | None = None
     last_current: int | None = None
+    suspends: tuple[Suspend, ...] = ()
+
+    def awake(self, since: int) -> int:
+        """Give for how long the machine was at work from then until it last asked a current nameserver."""
+        if self.last_current is None:
+            return 0
+        asleep = sum(one.slept for one in self.suspends if since <= one.began < self.last_current)
+        return self.last_current - since - asleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +133,13 @@ def is_clear(evidence: Evidence, conduct: Conduct, thresholds: Thresholds) -> bo
     """Apply the clear rule: evidence alone, never silence.
 
     Since its last query to the old nameserver the process read the file and then asked a current one; or it went on
-    asking current ones until ``clear_seconds`` after that query.
+    asking current ones until ``clear_seconds`` after that query, in which the machine was not suspended.
     """
     if evidence.last is None:
         return False
     if conduct.followed is not None and conduct.followed > evidence.state:
         return True
-    return (
-        conduct.last_current is not None and conduct.last_current - evidence.last >= thresholds.clear_seconds * SECOND
-    )
+    return conduct.last_current is not None and conduct.awake(evidence.last) >= thresholds.clear_seconds * SECOND
 
 
 def settle(

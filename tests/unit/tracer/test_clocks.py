@@ -10,6 +10,7 @@ from test_views import Machine
 
 from tracer.generations import SECOND, after_suspend
 from tracer.snapshot import State
+from tracer.verdict import Suspend
 
 HOUR = 3600.0
 GRACE = 15.0
@@ -19,7 +20,9 @@ def sleep(world: World, seconds: float) -> None:
     """Suspend the machine, as the engine notices it."""
     began = world.clock.boot()
     world.clock.sleep(seconds)
-    world.host.history = after_suspend(world.host.history, began, int(seconds * SECOND), GRACE)
+    slept = int(seconds * SECOND)
+    world.host.history = after_suspend(world.host.history, began, slept, GRACE)
+    world.ledger.note_suspend(Suspend(began, slept))
 
 
 def reader() -> World:
@@ -72,6 +75,20 @@ def test_a_sleep_after_the_grace_changes_nothing() -> None:
     world.tick()
     assert world.state(10) is State.STALE
     assert world.process(10).flagged == flagged
+
+
+def test_a_sleep_clears_no_flag() -> None:
+    """Of one that asks both: minutes on the new nameserver alone clear it, and an hour asleep is none of them."""
+    world = reader()
+    world.make_stale(10)
+    sleep(world, HOUR)
+    world.ask(10, NEW)
+    world.tick()
+    assert world.state(10) is State.STALE
+    world.clock.advance(world.ledger.policy.thresholds.clear_seconds)
+    world.ask(10, NEW)
+    world.tick()
+    assert world.state(10) is not State.STALE
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
