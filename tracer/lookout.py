@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 from tracer.looks import reply_to
 from tracer.privileges import give_up_loading
@@ -22,7 +23,9 @@ def serve() -> None:
         signal.signal(number, signal.SIG_IGN)  # it ends with the daemon, not before
     give_up_loading()
     os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))  # what whoever started the daemon left open
-    with open(CHANNEL, "rb", closefd=False) as requests, open(CHANNEL, "wb", closefd=False) as replies:
+    # A daemon that is killed in the middle of a look resets the connection.
+    with suppress(ConnectionError), open(CHANNEL, "rb", closefd=False) as requests:
         for requested in requests:
-            replies.write(reply_to(requested))
-            replies.flush()
+            reply = reply_to(requested)
+            while reply:
+                reply = reply[os.write(CHANNEL, reply) :]

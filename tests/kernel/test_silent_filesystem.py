@@ -103,6 +103,27 @@ def test_a_lookout_that_is_killed_is_replaced(lookouts: Lookouts) -> None:
     assert not Path(f"/proc/{first}").exists()
 
 
+def test_a_lookout_ends_without_a_word_when_the_daemon_is_killed(tmp_path: Path) -> None:
+    """Also in the middle of a look, and with one that nobody has read the answer to."""
+    program = """
+import os, signal
+from tracer.lookouts import Lookouts
+lookouts = Lookouts(patience=0)
+print(lookouts._lookouts[0]._process, flush=True)
+for _ in range(2):
+    try:
+        lookouts("signature", "/proc", os.getpid(), "/etc/resolv.conf")
+    except TimeoutError:
+        pass
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with (tmp_path / "log").open("wb") as log:
+        done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=log, check=False)
+    assert done.returncode == -signal.SIGKILL
+    wait_until(lambda: not Path(f"/proc/{int(done.stdout)}").exists(), ANSWER_SECONDS, "the lookout to end")
+    assert (tmp_path / "log").read_text() == ""
+
+
 def test_a_lookout_holds_nothing_of_the_daemons(lookouts: Lookouts, tmp_path: Path) -> None:
     """One socket, besides what the daemon logs to; none of the capabilities that load programs."""
     with (tmp_path / "file").open("w"):

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -109,7 +110,9 @@ def _load(channel: socket.socket, bcc: Any, capacities: programs.Capacities) -> 
     importing.join()
     from tracer.kernel import opensockets  # noqa: PLC0415 - pyroute2 is this child's alone
 
-    adopted = opensockets.adopt(module.map("processes"), module.map("connectors"))
+    # In a thread, since it enters each network namespace: who looks at this process must not take it for one of theirs.
+    with ThreadPoolExecutor(1) as apart:
+        adopted = apart.submit(opensockets.adopt, module.map("processes"), module.map("connectors")).result()
     send(channel, {"links": [program.name for program in programs.CGROUP_PROGRAMS], "adopted": adopted}, links)
 
 

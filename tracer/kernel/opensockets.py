@@ -63,7 +63,7 @@ def _owners(inodes: set[int], proc: Path) -> Iterator[tuple[int, int]]:
 def adopt(processes: libbpf.Map, connectors: libbpf.Map, proc: Path = Path("/proc")) -> int:
     """Enter every open connection with its process into the map `connectors`; gives how many.
 
-    Leaves this process in another network namespace. A socket that several processes hold goes to the lowest pid if
+    Leaves this thread in another network namespace. A socket that several processes hold goes to the lowest pid if
     they share a resolver state, as a parent and its forked workers do. If not, nobody can know any more who connected
     it, and it is not entered: its segments count as lost.
     """
