@@ -95,6 +95,7 @@ class View:
     def resume(self, seen: View) -> None:
         """Go on with what has just been seen of it through another process."""
         self.history = seen.history
+        self.mounted = seen.mounted
         self._signature, self._looked = seen._signature, seen._looked
 
     @property

@@ -173,7 +173,6 @@ class ViewTable:
         if former is not None and _is_same(directory, former.directory, name in self.in_use()):
             view.begin(root, self._clock, former.history)
             former.resume(view)
-            former.mounted = view.mounted
             return former
         view.begin(root, self._clock, past)
         self.views[name] = view

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import full, running
+from test_web import everything
 
 from exporter import client
 from exporter.client import NoDaemon
@@ -47,7 +48,6 @@ def inputs(number: int, pieces: list[bytes]) -> Iterator[bytes]:
 
 def answer_to(connection: socket.socket, sent: bytes) -> bytes:
     """Send, end the sending side, and give all that comes until the server hangs up."""
-    received = b""
     with connection:
         connection.settimeout(WAIT)
         try:
@@ -55,12 +55,7 @@ def answer_to(connection: socket.socket, sent: bytes) -> bytes:
             connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it has hung up already
-        try:
-            while chunk := connection.recv(1 << 16):
-                received += chunk
-        except ConnectionError:
-            pass  # it hung up without reading all
-    return received
+        return everything(connection)
 
 
 @pytest.mark.parametrize("number", NUMBERS)

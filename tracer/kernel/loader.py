@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any, Self
 
 from tracer.errors import ResolvtraceError
@@ -76,9 +75,10 @@ def _load(channel: socket.socket, bcc: Any, capacities: programs.Capacities) -> 
     tracefs = filesystems.require_tracefs()
     place = filesystems.require_cgroup2()
     cgroup = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-    # The compiler leaves Python to others meanwhile, and pyroute2 takes a tenth of a second.
-    importing = Thread(target=import_module, args=("tracer.kernel.opensockets",), daemon=True)
-    importing.start()
+    # It imports pyroute2, this child's alone: a tenth of a second, while the compiler leaves Python to others. And it
+    # enters each network namespace: who looks at this process must not take it for one of theirs.
+    apart = ThreadPoolExecutor(1)
+    opensockets = apart.submit(import_module, "tracer.kernel.opensockets")
     module = _Module(bcc, tracefs, capacities)
     tracepoints, missing = module.attach_tracepoints()
     programs_of_cgroup = {program.name: module.load_cgroup_program(program) for program in programs.CGROUP_PROGRAMS}
@@ -107,12 +107,7 @@ def _load(channel: socket.socket, bcc: Any, capacities: programs.Capacities) -> 
             links.append(libbpf.create_link(programs_of_cgroup[program.name], cgroup, program.attach_type))
         except OSError as error:
             raise _refused_attachment(program.name, error, place) from error
-    importing.join()
-    from tracer.kernel import opensockets  # noqa: PLC0415 - pyroute2 is this child's alone
-
-    # In a thread, since it enters each network namespace: who looks at this process must not take it for one of theirs.
-    with ThreadPoolExecutor(1) as apart:
-        adopted = apart.submit(opensockets.adopt, module.map("processes"), module.map("connectors")).result()
+    adopted = apart.submit(opensockets.result().adopt, module.map("processes"), module.map("connectors")).result()
     send(channel, {"links": [program.name for program in programs.CGROUP_PROGRAMS], "adopted": adopted}, links)
 
 
