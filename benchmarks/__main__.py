@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-from benchmarks import costs, delays, growth, live_view, memory, processor, throughput
+from benchmarks import costs, delays, growth, live_view, memory, processor, throughput, views
 from benchmarks.figure import Comparison, Figure
 from benchmarks.page import PAGE, line, render
 from benchmarks.running import enter_own_network
@@ -17,6 +17,7 @@ _PARTS: dict[str, Callable[[], Sequence[Figure | Comparison]]] = {
     "throughput": throughput.measure,
     "processor": processor.measure,
     "delays": delays.measure,
+    "views": views.measure,
     "memory": memory.measure,
     "top": live_view.figures,
     "growth": growth.measure,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import signal
 import time
 
-from building import build
-
 from benchmarks.figure import Figure, at_most, median, spread
 from benchmarks.running import RunningDaemon, running_daemon, scale
-from exporter.lab import NAME, NEW, OLD, Program, World, wait_until
+from exporter.demo.lab import NAME, NEW, OLD, Program, World, wait_until
+from tests.support.building import build
 
 _STARTS = 7
 _FROZEN = 12

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from benchmarks.figure import Figure, without_aim
 from benchmarks.processes import descriptors, pss_megabytes, share_of_core
 from benchmarks.running import Load, RunningDaemon, load, running_daemon, scale
@@ -56,5 +58,6 @@ def measure() -> list[Figure]:
 
 
 def _lost(daemon: RunningDaemon) -> str:
-    series = [line for line in daemon.metrics().splitlines() if line.startswith("resolvtrace_lost_total{")]
-    return ", ".join(line.partition("{")[2] for line in series if not line.endswith(" 0.0"))
+    families = text_string_to_metric_families(daemon.metrics())
+    samples = [sample for family in families for sample in family.samples if sample.name == "resolvtrace_lost_total"]
+    return ", ".join(f"{sample.labels['reason']}: {sample.value:,.0f}" for sample in samples if sample.value)

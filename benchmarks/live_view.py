@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from terminal import Terminal
-
 from benchmarks.figure import Figure, at_most, without_aim
+from tests.support.terminal import Terminal
 
 ROWS = 10_000
 _KEYS = 40
@@ -24,9 +23,9 @@ _TOP = Path(sys.executable).with_name("resolvtrace")
 _SERVE = """
 import sys, time
 from dataclasses import replace
-from samples import SECOND, process, running, snapshot
-from exporter.feed import FeedServer
-from tracer.snapshot import State
+from tests.support.samples import SECOND, process, running, snapshot
+from exporter.feed.server import FeedServer
+from tracer.verdict.states import State
 path, rows = sys.argv[1], int(sys.argv[2])
 states = [State.STALE] + [State.CURRENT] * 9
 whole = snapshot(*(process(pid, states[pid % 10], unit=f"unit{pid % 300}.service") for pid in range(2, rows + 2)))

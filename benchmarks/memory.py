@@ -9,7 +9,7 @@ from benchmarks.counters import bpftool, held
 from benchmarks.figure import Figure, at_most, median, spread, without_aim
 from benchmarks.processes import pss_megabytes, share_of_core
 from benchmarks.running import RunningDaemon, load, running_daemon, scale
-from exporter.lab import wait_until
+from exporter.demo.lab import wait_until
 
 _PROCESSES = 20
 """In each view."""

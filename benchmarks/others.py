@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.counters import bpftool
 from benchmarks.running import running_daemon
-from exporter.lab import wait_until
+from exporter.demo.lab import wait_until
 
 BY_HAND = Path(__file__).with_name("by_hand.bt")
 _START_SECONDS = 60

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from building import build
-
-from exporter.lab import wait_until
+from exporter.demo.lab import wait_until
+from tests.support.building import build
 
 RESOLVTRACE = Path(sys.executable).with_name("resolvtrace")
 PROGRAMS = Path(__file__).parent / "programs"
@@ -47,6 +46,7 @@ class RunningDaemon:
     pid: int
     ready_seconds: float
     address: str
+    log: Path
 
     def metrics(self) -> str:
         """Scrape /metrics."""
@@ -74,7 +74,7 @@ def running_daemon(verdict: str = "") -> Iterator[RunningDaemon]:
             process = subprocess.Popen(command, stderr=output, env=_compiled_once())
         try:
             found = wait_until(lambda: _ready(process, log), _START_SECONDS, "the daemon to be ready")
-            yield RunningDaemon(process.pid, time.monotonic() - begun, found)
+            yield RunningDaemon(process.pid, time.monotonic() - begun, found, log)
         finally:
             process.terminate()
             process.wait(30)

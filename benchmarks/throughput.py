@@ -5,11 +5,10 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass, field
 
-from building import build
-
 from benchmarks.figure import Comparison, Figure, at_most, median, spread
 from benchmarks.others import TOOLS, Tool
 from benchmarks.running import PROGRAMS, scale
+from tests.support.building import build
 
 _PAIRS = {"resolvtrace": 9, "by_hand": 5, "tcpdump": 5}
 _SECONDS = 0.5

@@ -15,15 +15,16 @@ TRACEPOINT_PROBE(task, task_newtask)
     struct process *parent = current_process();
     if (!parent)
         return 0;
-    if (!(parent->flags & FORKED))
-        parent->flags |= FORKED;
+    set_flags(parent, FORKED);
     struct process child = *parent;
     child.birth = bpf_ktime_get_boot_ns();
     child.parent_tgid = parent_tgid;
     child.parent_birth = parent->birth;
+    add_to_line(child.line, ancestor(parent_tgid, parent->birth));
     child.execs = 0;
     child.flags &= ~(ACTED | FORKED);
     child.refused = 0;
+    child.hosts_opened = 0;
     if (args->clone_flags & CLONE_NEWNS)
         child.root = fresh_id() | (parent->root & CHROOTED);
     if (processes.update(&tgid, &child))
@@ -43,11 +44,12 @@ TRACEPOINT_PROBE(sched, sched_process_exec)
         if (record)
             records.ringbuf_submit(record, 0);
     }
+    own_new_state(process, tgid);
     process->execs++;
     process->flags = 0;
     process->checked = 0;
     process->refused = 0;
-    own_new_state(process, tgid);
+    process->hosts_opened = 0;
     process->image = fresh_id();
     struct image image = {};
     TP_DATA_LOC_READ_STR(&image.path, filename, sizeof(image.path));
@@ -77,6 +79,7 @@ TRACEPOINT_PROBE(sched, sched_process_exit)
             records.ringbuf_submit(record, 0);
         }
     }
+    leave_state(process);
     processes.delete(&tgid);
     return 0;
 }

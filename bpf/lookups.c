@@ -2,13 +2,13 @@
 
 #define SOCKET_PATH_BYTES 48
 
-struct trial {
-    u64 unread;              /* where the address stands, of which no page was in memory yet; else 0 */
-    u32 bytes;               /* of the address, then */
+struct attempt {
+    u64 unread; /* where the address stands, of which no page was in memory yet; else 0 */
+    u32 bytes;  /* of the address, then */
     u32 service;
 };
 
-BPF_TABLE("lru_hash", u64, struct trial, connecting, 1024);
+BPF_F_TABLE("hash", u64, struct attempt, connecting, MAX_CALLS, BPF_F_NO_PREALLOC); /* by thread, as in opens.c */
 
 /* By words, and gathering the difference: a branch for each byte would be more paths than the verifier follows.
  * Unrolled, so that the text becomes constants: there is no memcmp() and no string section here.
@@ -81,24 +81,26 @@ TRACEPOINT_PROBE(syscalls, sys_enter_connect)
     int service = service_of(args->uservaddr, bytes);
     if (!service)
         return 0;
-    struct trial trial = {};
+    struct attempt attempt = {};
     if (service < 0) {
-        trial.unread = (u64)args->uservaddr;
-        trial.bytes = bytes;
+        attempt.unread = (u64)args->uservaddr;
+        attempt.bytes = bytes;
     } else {
-        trial.service = service;
+        attempt.service = service;
     }
     u64 task = bpf_get_current_pid_tgid();
-    connecting.update(&task, &trial);
-    call_begins(CONNECTING, task);
+    if (connecting.update(&task, &attempt))
+        lose(CALLS_FULL);
+    else
+        call_begins(CONNECTING, task);
     return 0;
 }
 
-static __always_inline u32 tried_service(struct trial *trial, long result)
+static __always_inline u32 tried_service(struct attempt *attempt, long result)
 {
-    if (!trial->unread)
-        return trial->service;
-    int service = service_of((const void *)trial->unread, trial->bytes);
+    if (!attempt->unread)
+        return attempt->service;
+    int service = service_of((const void *)attempt->unread, attempt->bytes);
     if (service < 0 && result != EFAULT_RESULT)
         lose(USER_MEMORY);
     return service > 0 ? service : 0;
@@ -109,10 +111,10 @@ TRACEPOINT_PROBE(syscalls, sys_exit_connect)
     u64 task = bpf_get_current_pid_tgid();
     if (!call_may_be_under_way(CONNECTING, task))
         return 0;
-    struct trial *trial = connecting.lookup(&task);
-    if (!trial)
+    struct attempt *attempt = connecting.lookup(&task);
+    if (!attempt)
         return 0;
-    u32 tried = tried_service(trial, args->ret);
+    u32 tried = tried_service(attempt, args->ret);
     connecting.delete(&task);
     call_ends(CONNECTING, task);
     struct process *process = tried ? current_process() : NULL;
@@ -120,7 +122,7 @@ TRACEPOINT_PROBE(syscalls, sys_exit_connect)
         return 0;
     /* EAGAIN: its queue is full, so somebody is there (unix(7)). */
     bool answered = args->ret == 0 || args->ret == -11;
-    u32 seen = (answered ? ANSWERED : REFUSED) << tried;
+    u64 seen = (answered ? ANSWERED : REFUSED) << tried;
     if (!answered && tried == NSCD) {
         process->refused = bpf_ktime_get_ns();
         process->refused_tid = task;
@@ -129,10 +131,10 @@ TRACEPOINT_PROBE(syscalls, sys_exit_connect)
     if (process->flags & seen)
         return 0;
     /* nscd may come and go: what was seen last is what holds. */
-    process->flags &= ~((answered ? REFUSED : ANSWERED) << tried);
+    clear_flags(process, (answered ? REFUSED : ANSWERED) << tried);
     if (answered && tried == NSCD)
-        process->flags &= ~ASKED_ALONE;
-    process->flags |= seen;
+        clear_flags(process, ASKED_ALONE);
+    set_flags(process, seen);
     changed(task >> 32);
     /* passwd and group lookups go this way too. Names it is where resolv.conf was read; or where nscd answers so well
      * that nobody reads it, which only the client's memory tells: the daemon looks there.

@@ -17,13 +17,21 @@ BPF_TABLE("array", u32, u64, control, CONTROLS);
 BPF_TABLE("array", u32, u64, losses, LOSSES);
 BPF_F_TABLE("hash", u32, struct process, processes, MAX_PROCESSES, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("array", u32, struct slot, slots, 2 * SLOTS, BPF_F_MMAPABLE);
-BPF_F_TABLE("array", u32, u32, taken, 2 * SLOTS, BPF_F_MMAPABLE);
-BPF_F_TABLE("hash", struct query_key, struct queries, asked0, MAX_QUERIES, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", struct query_key, struct queries, asked1, MAX_QUERIES, BPF_F_NO_PREALLOC);
-BPF_TABLE("array", u32, u32, changes, CHANGES);       /* by tgid & (CHANGES - 1): counts changes of its entry below */
-BPF_TABLE("array", u32, u64, calls, 2 * CALLS);        /* how many threads are inside a call that matters, by kind and tid */
+BPF_F_TABLE("array", u32, struct slot, steady, 1 << STEADY_BITS, BPF_F_MMAPABLE); /* bpf/steady.h */
+BPF_F_TABLE("hash", struct query_key, struct queries, overflow0, MAX_QUERIES, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct query_key, struct queries, overflow1, MAX_QUERIES, BPF_F_NO_PREALLOC);
+/* By tgid & (CHANGES - 1): the last change of its entry, by number. */
+BPF_TABLE("array", u32, u64, changes, CHANGES);
+/* How many threads are inside a call that matters, by kind and tid. */
+BPF_TABLE("array", u32, u64, calls, 2 * CALLS);
 BPF_TABLE("lru_hash", u64, struct connector, connectors, MAX_CONNECTIONS);
 BPF_TABLE("lru_hash", u64, struct image, images, MAX_IMAGES);
+/* The resolv.conf of each view: the daemon says which. */
+BPF_TABLE("hash", struct file_id, u32, view_files, MAX_VIEW_FILES);
+/* By tgid & (CHANGES - 1): whether such a process may have acted. */
+BPF_F_TABLE("array", u32, u32, acted, CHANGES, BPF_F_MMAPABLE);
+/* By tgid & (CHANGES - 1): the thread that looked at resolv.conf last, by a stat or a read. */
+BPF_TABLE("array", u32, u32, lookers, CHANGES);
 BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 
 static __always_inline void lose_many(u32 reason, u64 number)
@@ -33,23 +41,30 @@ static __always_inline void lose_many(u32 reason, u64 number)
         __sync_fetch_and_add(count, number);
 }
 
-static __always_inline void lose(u32 reason)
+static __always_inline void lose(u32 reason) { lose_many(reason, 1); }
+
+/* Atomics on 64 bits, and no result of an add: all that every CPU version of BPF has (LLVM compiles for the oldest here).
+ * An exchange orders what stands before it for other processors; an add does not on arm64, nor does a load. What depends
+ * on a loaded value by its address comes after that load on any machine: `after` makes it depend.
+ */
+#define EXCHANGE(place, value) __sync_lock_test_and_set(place, value)
+
+static __always_inline void *after(u64 loaded, void *pointer)
 {
-    lose_many(reason, 1);
+    asm volatile("%0 &= 0" : "+r"(loaded));
+    return pointer + loaded;
 }
 
-/* A number that no other state, root or image has, greater than all before it, for nine years of uptime: two events
- * of one nanosecond differ by their CPU.
+/* A number that no other state, root or image has, greater than all before it, for 18 years of uptime (CHROOTED takes the
+ * highest bit): 64 ns, in which no processor does two things of a kind, and the processor. tracer/observation/lineage.py
+ * goes on there.
  */
 static __always_inline u64 fresh_id(void)
 {
-    return bpf_ktime_get_boot_ns() << 6 | (bpf_get_smp_processor_id() & 63);
+    return bpf_ktime_get_boot_ns() >> 6 << 10 | (bpf_get_smp_processor_id() & 1023);
 }
 
-static __always_inline u32 current_tgid(void)
-{
-    return bpf_get_current_pid_tgid() >> 32;
-}
+static __always_inline u32 current_tgid(void) { return bpf_get_current_pid_tgid() >> 32; }
 
 /* The current process's entry; one is made where its fork was not seen. NULL only where the map is full. */
 static __always_inline struct process *current_process(void)
@@ -60,7 +75,6 @@ static __always_inline struct process *current_process(void)
         return found;
     struct process unseen = {};
     unseen.state = fresh_id();
-    unseen.owner_tgid = tgid;
     processes.update(&tgid, &unseen);
     found = processes.lookup(&tgid);
     if (!found)
@@ -68,26 +82,122 @@ static __always_inline struct process *current_process(void)
     return found;
 }
 
-static __always_inline u32 *changes_of(u32 tgid)
+static __always_inline u64 *changes_of(u32 tgid)
 {
     u32 index = tgid & (CHANGES - 1);
     return changes.lookup(&index);
 }
 
-/* What was described of the process in this tick holds no more. */
+/* What was described of the process in this tick holds no more. After the change: whoever sees the number sees that. */
 static __always_inline void changed(u32 tgid)
 {
-    u32 *count = changes_of(tgid);
-    if (count)
-        __sync_fetch_and_add(count, 1);
+    u64 *last = changes_of(tgid);
+    if (last)
+        EXCHANGE(last, fresh_id());
+}
+
+/* Like changed(), of something in `control`. */
+static __always_inline void renew(u32 what)
+{
+    u64 *last = control.lookup(&what);
+    if (last)
+        EXCHANGE(last, fresh_id());
+}
+
+/* Threads of a process set its flags at once. */
+static __always_inline void set_flags(struct process *process, u64 flags)
+{
+    if ((process->flags & flags) != flags)
+        __sync_fetch_and_or(&process->flags, flags);
+}
+
+static __always_inline void clear_flags(struct process *process, u64 flags)
+{
+    if (process->flags & flags)
+        __sync_fetch_and_and(&process->flags, ~flags);
+}
+
+/* A process as a line names it: its pid, and 40 bits of its birth in units of 1.05 ms. */
+#define BIRTH_SHIFT 20
+#define BIRTH_BITS 40
+#define BIRTH_MASK ((1ULL << BIRTH_BITS) - 1)
+
+static __always_inline u64 ancestor(u32 tgid, u64 birth)
+{
+    return (u64)tgid << BIRTH_BITS | (birth >> BIRTH_SHIFT & BIRTH_MASK);
+}
+
+/* A birth that was not seen is 0 in a line that began then. */
+static __always_inline bool is_ancestor(struct process *process, u64 named)
+{
+    u64 birth = named & BIRTH_MASK;
+    return !birth || birth == (process->birth >> BIRTH_SHIFT & BIRTH_MASK);
+}
+
+static __always_inline bool lives(u64 named)
+{
+    u32 tgid = named >> BIRTH_BITS;
+    struct process *found = processes.lookup(&tgid);
+    return found && is_ancestor(found, named);
+}
+
+/* Out of a full line goes the topmost that has exited, or one from the middle. */
+static __always_inline void add_to_line(u64 *line, u64 named)
+{
+    int out = LINE_KEPT;
+#pragma unroll
+    for (int i = 0; i < LINE; i++)
+        if (!line[i]) {
+            line[i] = named;
+            return;
+        }
+#pragma unroll
+    for (int i = LINE - 1; i >= 0; i--)
+        if (!lives(line[i]))
+            out = i;
+#pragma unroll
+    for (int i = 0; i < LINE - 1; i++)
+        if (i >= out)
+            line[i] = line[i + 1];
+    line[LINE - 1] = named;
+}
+
+static __always_inline void note_looker(void)
+{
+    u64 task = bpf_get_current_pid_tgid();
+    u32 index = task >> 32 & (CHANGES - 1), tid = task;
+    lookers.update(&index, &tid);
+}
+
+/* Whether another thread than this one looked at resolv.conf last: what it asks then, a second resolver may ask. */
+static __always_inline bool is_stray(u64 task)
+{
+    u32 index = task >> 32 & (CHANGES - 1);
+    u32 *looker = lookers.lookup(&index);
+    return looker && *looker != (u32)task;
+}
+
+static __always_inline void mark_acted(struct process *process, u32 tgid)
+{
+    u32 index = tgid & (CHANGES - 1), yes = 1;
+    set_flags(process, ACTED);
+    acted.update(&index, &yes);
+}
+
+/* Others may share the state that a process is about to leave, and one that they ask for has to be told their owner anew. */
+static __always_inline void leave_state(struct process *process)
+{
+    if ((process->flags & FORKED) && (process->flags & ACTED))
+        renew(OWNERS);
 }
 
 /* From here on the process stands on its own: what it forked before goes on with the state it had. */
 static __always_inline void own_new_state(struct process *process, u32 tgid)
 {
+    leave_state(process);
+    clear_flags(process, FORKED);
     process->state = fresh_id();
-    process->owner_tgid = tgid;
-    process->owner_birth = process->birth;
+    __builtin_memset(process->line, 0, sizeof(process->line));
     changed(tgid);
 }
 
@@ -98,13 +208,28 @@ static __always_inline void describe(struct subject *subject, struct process *pr
     subject->root = process->root;
     subject->image = process->image;
     subject->parent_birth = process->parent_birth;
-    subject->owner_birth = process->owner_birth;
     subject->checked = process->checked;
     subject->tgid = tgid;
     subject->execs = process->execs;
     subject->parent_tgid = process->parent_tgid;
-    subject->owner_tgid = process->owner_tgid;
     subject->flags = process->flags;
+    subject->owner_tgid = tgid;
+    subject->owner_birth = process->birth;
+    subject->owner_execs = process->execs;
+#pragma unroll
+    for (int i = 0; i < LINE; i++) {
+        u64 named = process->line[i];
+        if (!named)
+            return;
+        u32 above_tgid = named >> BIRTH_BITS;
+        struct process *above = processes.lookup(&above_tgid);
+        if (above && above->state == process->state && is_ancestor(above, named)) {
+            subject->owner_tgid = above_tgid;
+            subject->owner_birth = above->birth;
+            subject->owner_execs = above->execs;
+            return;
+        }
+    }
 }
 
 /* Only where the current task is the subject: not in softirq. */

@@ -15,65 +15,81 @@ enum service { NSCD = 1, RESOLVED = 2, SSSD = 3 };
 
 /* What is known of a process for as long as it runs one program. */
 enum flag {
-    ACTED = 1 << 0,          /* has read resolv.conf or asked: its end is reported */
-    READ_ONCE = 1 << 1,      /* has opened resolv.conf */
-    FORKED = 1 << 2,         /* has children, which may share its resolver state */
-    ASKED_ALONE = 1 << 3,    /* found no nscd, and asked a nameserver on the same thread within a second */
-    ANSWERED = 1 << 4,       /* << service: the lookup socket answered */
-    REFUSED = 1 << 8,        /* << service: nobody was at the lookup socket */
+    ACTED = 1 << 0,       /* has read resolv.conf or asked: its end is reported */
+    READ_ONCE = 1 << 1,   /* has opened resolv.conf */
+    FORKED = 1 << 2,      /* has forked since its resolver state began: children may share it */
+    ASKED_ALONE = 1 << 3, /* found no nscd, and asked a nameserver on the same thread within a second */
+    ANSWERED = 1 << 4,    /* << service: the lookup socket answered */
+    REFUSED = 1 << 8,     /* << service: nobody was at the lookup socket */
 };
 
 /* In the number of a root directory: it was set by chroot, so it need not be the mount namespace's own. */
 #define CHROOTED (1ULL << 63)
 
-enum record_kind { READ = 1, TRIED = 2, EXECED = 3, ENDED = 4 };
+/* OPENED: a file named resolv.conf that is no view's, as far as the kernel side knows. */
+enum record_kind { READ = 1, TRIED = 2, EXECED = 3, ENDED = 4, OPENED = 5 };
+
+enum sharer { BY_CHILDREN = 1, BY_ANCESTORS = 2 };
+
+/* How many ancestors with the same resolver state are kept of a process. Of a longer line the middle is left out. */
+#define LINE 6
+#define LINE_KEPT 3 /* the topmost of them */
 
 enum loss {
-    RING_FULL,               /* a record found no room */
-    QUERIES_FULL,            /* a query found no room in its map */
-    PROCESSES_FULL,          /* a process found no room in its map */
-    TCP_UNATTRIBUTED,        /* a segment of a connection whose process is not known */
-    USER_MEMORY,             /* a path or an address could not be read from the process */
+    RING_FULL,        /* a record found no room */
+    QUERIES_FULL,     /* a query found no room in its map */
+    PROCESSES_FULL,   /* a process found no room in its map */
+    TCP_UNATTRIBUTED, /* a segment of a connection whose process is not known */
+    USER_MEMORY,      /* a path or an address could not be read from the process */
+    CALLS_FULL,       /* an open or connect under way found no room in its map */
     LOSSES,
 };
 
-/* Who did it, as the lineage stood at that moment. */
+/* Who did it, as the lineage stood at that moment. The owner is the topmost living process of the line that has the same
+ * resolver state; the process itself where there is none.
+ */
 struct subject {
-    u64 birth;               /* when it was forked; 0 where that was not seen */
-    u64 state;               /* resolver state: shared across fork, new at exec and at each read of resolv.conf */
-    u64 root;                /* root directory and mount namespace: shared across fork, new at chroot and the like */
-    u64 image;               /* the exec that it runs, the key of `images`; 0 where that was not seen */
+    u64 birth; /* when it was forked; 0 where that was not seen */
+    u64 state; /* resolver state: shared across fork, new at exec and at each read of resolv.conf */
+    u64 root;  /* root directory and mount namespace: shared across fork, new at chroot and the like */
+    u64 image; /* the exec that it runs, the key of `images`; 0 where that was not seen */
     u64 parent_birth;
     u64 owner_birth;
-    u64 checked;             /* when it last looked at resolv.conf without opening it (stat); 0: never */
-    u64 cgroup;              /* 0 where the current task was another */
+    u64 checked; /* when it last looked at resolv.conf without opening it (stat); 0: never */
+    u64 cgroup;  /* 0 where the current task was another */
     u32 tgid;
     u32 execs;
     u32 parent_tgid;
     u32 owner_tgid;
+    u32 owner_execs;
     u32 uid;
     u32 flags;
-    char comm[COMM_BYTES];   /* empty where the current task was another */
+    u32 unused;
+    char comm[COMM_BYTES]; /* empty where the current task was another */
 };
 
 struct record {
     struct subject subject;
     u64 time;
-    u64 state_before;        /* READ: the resolver state it had until then */
+    u64 state_before; /* READ: the resolver state it had until then */
+    u64 inode;        /* READ, OPENED: the file that was opened; 0 where that is not known */
+    u32 device;       /* of the file system, as the kernel numbers it: major << 20 | minor */
+    u32 shared;       /* READ: who else may have the state that it had until then, enum sharer */
     u32 kind;
-    u32 service;             /* TRIED */
-    s32 result;              /* READ, TRIED: what the system call returned; ENDED: 1 where no thread is left for certain */
+    u32 service; /* TRIED */
+    s32 result;  /* READ, TRIED: what the system call returned; ENDED: 1 where no thread is left for certain */
     u32 tid;
-    char path[PATH_BYTES];   /* READ: as the process wrote it */
+    char path[PATH_BYTES]; /* READ, OPENED: as the process wrote it; empty if it was another name than resolv.conf */
+    u64 line[LINE];        /* READ: its line until then */
 };
 
 /* One process asking one nameserver. The kernel adds up one tick; the daemon takes it and starts anew. */
 struct query_key {
-    u64 netns;               /* the network namespace's cookie; 0 where the kernel does not tell */
+    u64 netns; /* the network namespace's cookie; 0 where the kernel does not tell */
     u8 address[16];
     u32 tgid;
-    u32 scope;               /* interface index, link-local addresses only */
-    u32 former;              /* 0; or, of what the process did before its state changed within the tick, that state */
+    u32 scope;  /* interface index, link-local addresses only */
+    u32 former; /* 0; or sets apart what the process did before its state or owner changed in the tick */
     u16 port;
     u8 transport;
     u8 unused;
@@ -82,12 +98,21 @@ struct query_key {
 struct queries {
     struct subject subject;
     s64 number;
-    u64 handshakes;          /* of them: segments of a TLS handshake */
-    u64 first;
-    u64 previous;            /* the one before the last; 0: none */
+    u64 handshakes; /* of them: segments of a TLS handshake */
+    u64 first;      /* by the exact clock: it orders the entries of a tick, and what the records tell */
+    u64 previous;   /* the one before the last; 0: none */
     u64 last;
-    u32 seen;                /* what `changes` said of the process when it was described */
-    u32 unused;
+    u64 seen;   /* what `changes` said of the process when it was described */
+    u32 lookup; /* enum lookup, of the first of them */
+    u32 strays; /* of them: datagrams of a thread that is not the one which looked at resolv.conf last */
+};
+
+/* How a lookup came to be a query: what tells whether nscd could answer it instead. */
+enum lookup {
+    UNTOLD,
+    THROUGH_NSS, /* the same thread opened /etc/hosts shortly before */
+    BY_ITSELF,   /* nobody in the process did */
+    OTHER_TYPE,  /* it asks for what getaddrinfo(3) and gethostbyname(3) never ask: MX, TXT, ... */
 };
 
 /* Where most of a tick's queries are added up: a place that the key leads to without a search. */
@@ -95,6 +120,7 @@ enum slot_use { FREE, CLAIMED, READY };
 
 struct slot {
     u64 use;
+    u64 next; /* the number after that of the slot taken before it; 0: none was */
     struct query_key key;
     struct queries queries;
 };
@@ -103,10 +129,11 @@ struct slot {
  * which is added to the index of what is counted for each.
  */
 enum control {
-    TICK,                    /* the tick's number */
-    SLOTS_TAKEN,             /* how many slots; the map `taken` says which */
-    MAP_ENTRIES = SLOTS_TAKEN + 2, /* how many entries in the map, of what found no slot */
-    CONTROLS = MAP_ENTRIES + 2,
+    TICK,                         /* the tick's number */
+    LAST_TAKEN,                   /* the number after that of the slot taken last; its `next` leads to the others */
+    MAP_ENTRIES = LAST_TAKEN + 2, /* how many entries in the map, of what found no slot */
+    OWNERS = MAP_ENTRIES + 2, /* new whenever a process leaves a state that others may share: their owner is another */
+    CONTROLS,
 };
 
 struct process {
@@ -115,15 +142,21 @@ struct process {
     u64 root;
     u64 image;
     u64 parent_birth;
-    u64 owner_birth;
     u64 checked;
-    u64 refused;             /* when it last found nobody at nscd's socket */
+    u64 refused;      /* when it last found nobody at nscd's socket */
+    u64 hosts_opened; /* when it last opened /etc/hosts, as a lookup through NSS does first */
+    u64 line[LINE];   /* its ancestors with the same resolver state, topmost first: ancestor() below */
     u32 refused_tid;
+    u32 hosts_tid;
     u32 execs;
     u32 parent_tgid;
-    u32 owner_tgid;
-    u32 flags;
-    u32 unused;
+    u64 flags;
+};
+
+/* A file of a view: its inode, and its file system as the kernel numbers it. */
+struct file_id {
+    u64 inode;
+    u64 device;
 };
 
 /* The process that connected a TCP socket, by the socket's cookie. */
@@ -132,8 +165,9 @@ struct connector {
     u64 state;
     u32 tgid;
     u32 execs;
-    u32 end;                 /* the sequence number after the last segment that was counted */
-    u32 begun;               /* 0: none was */
+    u32 end;    /* the sequence number after the last segment that was counted */
+    u16 begun;  /* 0: none was */
+    u16 lookup; /* enum lookup, at the connect */
 };
 
 struct image {

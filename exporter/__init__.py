@@ -1,1 +1,1 @@
-"""How it is shown: one snapshot in; metrics, web pages, the feed and the commands out."""
+"""What users see: one snapshot in; metrics, web pages, the feed and the commands out."""

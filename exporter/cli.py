@@ -1,4 +1,4 @@
-"""The command ``resolvtrace``: finds the subcommand asked for, imports that one alone, and runs it."""
+"""The command ``resolvtrace``: imports the subcommand that was given, and only that one, and runs it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ __all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS = (
     ("daemon", "trace and serve, in the foreground"),
-    ("top", "show who asks which nameserver, live"),
-    ("check", "show who asks a nameserver that resolv.conf no longer lists"),
+    ("top", "show who queries which nameserver, live"),
+    ("check", "show who queries a nameserver that resolv.conf no longer lists"),
     ("explain", "show the evidence on one process, and what to do"),
     ("who", "show who uses a nameserver: may it be switched off?"),
-    ("doctor", "show what this machine offers and lacks, with remedies"),
+    ("forecast", "show who would stay with a nameserver if it were removed"),
+    ("wait", "wait until it is known who follows the last change"),
+    ("events", "show what happens, as it happens: one JSON object a line"),
+    ("doctor", "check this machine: what works, what is missing, what to do"),
     ("demo", "run the experiment, live, in private namespaces"),
 )
 """Name of each module of :mod:`exporter.commands`, and its line in ``--help``."""
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
-"""What a shell reports of a program that SIGINT or SIGPIPE ended."""
+"""What a shell reports of a program killed by SIGINT or SIGPIPE."""
 
 
 class _Command(Protocol):
@@ -36,14 +39,14 @@ class _Command(Protocol):
 
 
 class _Help(argparse.HelpFormatter):
-    """Options beside what they do, so that a command's help fits a screen."""
+    """Options and their help on one line, so that a command's help fits a screen."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=34)
 
 
 class _Version(argparse.Action):
-    """Print the version and end."""
+    """Print the version and exit."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         sys.stdout.write(f"resolvtrace {VERSION}\n")
@@ -53,7 +56,7 @@ class _Version(argparse.Action):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subcommand that ``arguments`` (or the command line) names; return its exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    # What is printed may hold any character; where the terminal's encoding lacks it, it shows as an escape.
+    # Output may contain any character; one that the terminal's encoding lacks is shown as an escape.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     wanted = next((word for word in words if not word.startswith("-")), None)
@@ -61,18 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser, _ = build_parser(known)
     args = parser.parse_args(words)
     if not known:
-        parser.error("no command")
+        parser.error("a command is required")
     return _run(_module(known[0]), args)
 
 
 def build_parser(wanted: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """Make the parser, and those of the commands by name; of the ``wanted`` ones alone with their options."""
+    """Return the parser, and the commands' parsers by name; only those of ``wanted`` have their options."""
     parser = argparse.ArgumentParser(
         prog="resolvtrace",
-        description="Shows which processes still ask a nameserver that resolv.conf no longer lists.",
-        epilog="resolvtrace COMMAND --help tells more; so does resolvtrace(1).",
+        description="Shows who still queries a nameserver that resolv.conf no longer lists.",
+        epilog="See resolvtrace COMMAND --help, and resolvtrace(1).",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     made = {}
     for name, summary in COMMANDS:
@@ -99,7 +102,7 @@ def _run(module: _Command, args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports an error as it exits
         return _BROKEN_PIPE
     return status
 

@@ -1,4 +1,4 @@
-"""Bounds that every server here sets its clients: how long one may take, and that all are gone at the end."""
+"""Limits for the clients of every server here: how long one may take, and that all are closed at the end."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 __all__ = ["BACKLOG", "Connections", "bounded", "current_task", "cut_off"]
 
 BACKLOG = 32
-"""Connections that wait in the kernel; asyncio accepts so many at once, before any of them can be told no."""
+"""Connections that wait in the kernel; asyncio accepts this many at once, before any of them can be refused."""
 
 _RESET_AT_ONCE = struct.pack("ii", 1, 0)
-"""struct linger, socket(7): what was not sent is dropped, so a client that never reads holds no kernel memory."""
+"""struct linger, socket(7): unsent data is dropped, so a client that never reads holds no kernel memory."""
 
 
 class Connections:
@@ -28,7 +28,7 @@ class Connections:
         return len(self._tasks)
 
     def begin(self, serving: Coroutine[None, None, None], writer: asyncio.StreamWriter) -> asyncio.Task[None] | None:
-        """Serve one more client with ``serving``; whatever becomes of that, the client's socket is closed after it.
+        """Serve one more client with ``serving``; its socket is closed afterwards, even if that fails.
 
         Returns the task, or None once :meth:`end` was called.
         """
@@ -42,12 +42,12 @@ class Connections:
         return task
 
     def drop(self, task: asyncio.Task[None]) -> None:
-        """End one client; it counts no more from now on."""
+        """Close one client; it is no longer counted."""
         cut_off(self._tasks.pop(task))
         task.cancel()
 
     async def end(self) -> None:
-        """End every client now, wait until they are gone, and let no other begin."""
+        """Close every client now, wait until they are closed, and accept no other."""
         self._ending = True
         tasks = list(self._tasks)
         for task in tasks:
@@ -62,10 +62,10 @@ class Connections:
 
 @asynccontextmanager
 async def bounded(writer: asyncio.StreamWriter, seconds: float) -> AsyncIterator[asyncio.Timeout]:
-    """Serve a client in the block, over after ``seconds`` at the latest. The deadline is yielded: it may be moved.
+    """Serve a client in the block, for at most ``seconds``. The deadline is yielded and may be rescheduled.
 
-    A client that is too slow or goes away is no error. In the block ``drain()`` waits until the kernel has taken
-    every byte, so that nothing is left to wait for afterwards.
+    A client that is too slow or disconnects is not an error. In the block ``drain()`` waits until the kernel has taken
+    every byte, so nothing is left to send afterwards.
     """
     writer.transport.set_write_buffer_limits(0)
     try:
@@ -77,7 +77,7 @@ async def bounded(writer: asyncio.StreamWriter, seconds: float) -> AsyncIterator
 
 
 def cut_off(writer: asyncio.StreamWriter) -> None:
-    """Close a client's socket now, whatever it has not read yet."""
+    """Close a client's socket now, even if it has not read everything."""
     own: socket.socket | None = writer.get_extra_info("socket")
     if own is not None and own.fileno() >= 0:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_ONCE)

@@ -1,4 +1,4 @@
-"""The daemon at work: the tracer, and what shows it, in one event loop."""
+"""The daemon: the tracer and the servers, in one event loop."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.configuration import Configuration
+from exporter.config.configuration import Configuration
+from exporter.config.options import OPTIONS
 from exporter.descriptors import require_descriptors
-from exporter.keys import KEYS
-from exporter.service import Service
-from exporter.webconfig import WebConfig
+from exporter.logs import log_event
+from exporter.sd_notify import ServiceManager
+from exporter.web.webconfig import WebConfig
 from tracer.engine import Tracer
 from tracer.errors import ResolvtraceError, StoppedError
 from tracer.helpers import Helpers
 
 if TYPE_CHECKING:
-    from exporter.web import WebServer
+    from exporter.feed.event_log import EventLog
+    from exporter.web.server import WebServer
 
 _TICK_SECONDS = 1.0
 _LOOK_SECONDS = 0.25
@@ -31,10 +33,9 @@ _LOG = structlog.get_logger()
 def serve(
     configured: Configuration, read: Callable[[], Configuration], helpers: Helpers, stopped: Callable[[], bool]
 ) -> None:
-    """Trace and serve until told to end. Raises ResolvtraceError.
+    """Trace and serve until SIGTERM or SIGINT. Raises ResolvtraceError.
 
-    ``read`` gives the configuration as it is now; ``stopped`` says, until the event loop takes the signals, whether one
-    came.
+    ``read`` reads the configuration again; ``stopped`` says whether a signal came before the event loop handles them.
     """
     web = configured.web
     require_descriptors()
@@ -42,13 +43,13 @@ def serve(
     try:
         asyncio.run(_Daemon(tracer, configured, web, read).run(stopped))
     except StoppedError:
-        _LOG.info("stopped before it was ready")
+        _LOG.info("stopped before ready")
     finally:
         tracer.close()
 
 
 class _Daemon:
-    """The tracer, and what shows it, in one event loop."""
+    """The tracer and the servers, in one event loop."""
 
     def __init__(
         self, tracer: Tracer, configured: Configuration, web: WebConfig, read: Callable[[], Configuration]
@@ -60,13 +61,15 @@ class _Daemon:
         self._stop = False
         self._woken: asyncio.Future[None] | None = None
         self._web: WebServer | None = None
-        self._service = Service()
+        self._manager = ServiceManager()
+        self._events: EventLog
 
     async def run(self, stopped: Callable[[], bool]) -> None:
-        """Start, serve, tick until told to end, stop."""
+        """Start, serve, tick until a signal, stop."""
         # Imported while the loader's child compiles.
-        from exporter.feed import FeedError, FeedServer  # noqa: PLC0415
-        from exporter.web import WebError, WebServer  # noqa: PLC0415
+        from exporter.feed.event_log import EventLog  # noqa: PLC0415
+        from exporter.feed.server import FeedServer  # noqa: PLC0415
+        from exporter.web.server import WebServer  # noqa: PLC0415
 
         loop = asyncio.get_running_loop()
         records = self._tracer.start()
@@ -75,47 +78,58 @@ class _Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         if stopped():
             raise StoppedError
-        try:
-            async with AsyncExitStack() as running:
-                loop.add_reader(records, self._tracer.consume)
-                running.callback(loop.remove_reader, records)
-                self._tracer.turn()
-                self._tracer.wait_for_programs()
-                self._tracer.tick()
-                web = await WebServer.start(
-                    self._tracer.snapshot,
-                    self._configured["web.listen_address"],
-                    telemetry_path=self._configured["web.telemetry_path"],
-                    config=self._web_config,
-                )
-                self._web = web
-                running.push_async_callback(web.close)
-                feed = await FeedServer.start(self._tracer.snapshot, self._configured["socket"])
-                running.push_async_callback(feed.close)
-                if not self._tracer.drop_privileges():
-                    _LOG.warning("privileges kept", why="this kernel wants CAP_BPF for reading maps")
-                self._service.ready()
-                self._report()
-                _LOG.info("ready", address="{}:{}".format(*web.address), socket=self._configured["socket"])
-                await self._follow(loop, running.enter_context(ThreadPoolExecutor(1, "tick")))
-                self._service.stopping()
-        except (WebError, FeedError) as error:
-            problem, _, remedy = str(error).partition(": ")
-            raise ResolvtraceError(problem, remedy) from error
+        async with AsyncExitStack() as running:
+            loop.add_reader(records, self._tracer.consume)
+            running.callback(loop.remove_reader, records)
+            self._events = EventLog()
+            self._tracer.turn()
+            self._tracer.wait_for_programs()
+            self._tracer.tick()
+            self._tell()
+            web = await self._serve_web(WebServer)
+            running.push_async_callback(web.close)
+            feed = await FeedServer.start(
+                self._tracer.snapshot,
+                self._configured["socket"],
+                with_commands=self._tracer.snapshot_with_commands,
+                events=self._events,
+            )
+            running.push_async_callback(feed.close)
+            if not self._tracer.drop_privileges():
+                _LOG.warning("privileges kept", why="this kernel requires CAP_BPF for reading maps")
+            self._manager.ready()
+            self._report()
+            _LOG.info("ready", address="{}:{}".format(*web.address), socket=self._configured["socket"])
+            await self._follow(loop, running.enter_context(ThreadPoolExecutor(1, "tick")))
+            self._manager.stopping()
         _LOG.info("stopped")
+
+    async def _serve_web(self, server: type[WebServer]) -> WebServer:
+        try:
+            self._web = await server.start(
+                self._tracer.snapshot,
+                self._configured["web.listen_address"],
+                telemetry_path=self._configured["web.telemetry_path"],
+                config=self._web_config,
+            )
+        except ResolvtraceError as error:
+            raise self._configured.error("web.listen_address", error) from error
+        return self._web
 
     async def _follow(self, loop: asyncio.AbstractEventLoop, waiting: ThreadPoolExecutor) -> None:
         next_tick = loop.time() + _TICK_SECONDS
         while not self._stop:
-            self._service.alive()
+            self._manager.alive()
             self._tracer.look()
+            self._tell()
             if loop.time() >= next_tick:
                 next_tick = max(next_tick + _TICK_SECONDS, loop.time())
-                await self._tick(loop, waiting)
+                if self._tracer.has_work():
+                    await self._tick(loop, waiting)
             await self._pause(loop, min(_LOOK_SECONDS, max(0.0, next_tick - loop.time())))
 
     async def _pause(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        """Wait, but not longer than until told to end; asyncio's own time-outs cost half as much again each time."""
+        """Wait until the time is over or a signal comes; asyncio's own timeouts cost half as much again."""
         self._woken = loop.create_future()
         timer = loop.call_later(seconds, self._wake)
         await self._woken
@@ -133,31 +147,37 @@ class _Daemon:
         self._tracer.turn()
         await loop.run_in_executor(waiting, self._tracer.wait_for_programs)
         self._tracer.tick()
+        self._tell()
         self._report()
 
+    def _tell(self) -> None:
+        """Log what has happened, and tell those who follow."""
+        events = self._tracer.take_events()
+        for event in events:
+            log_event(event)
+        self._events.add(events)
+
     def _report(self) -> None:
-        """Tell systemd how it fares: what `systemctl status` shows."""
+        """Set the status that `systemctl status` shows."""
         stale, tracked = self._tracer.stale, self._tracer.tracked
-        self._service.status(
-            f"{stale} stale, of {tracked} tracked" if stale else f"nothing is stale, {tracked} tracked"
-        )
+        self._manager.status(f"{stale} stale, {tracked} tracked" if stale else f"nothing is stale, {tracked} tracked")
 
     def _reload(self) -> None:
-        self._service.reloading()
+        self._manager.reloading()
         self._read_again()
-        self._service.ready()
+        self._manager.ready()
 
     def _read_again(self) -> None:
         try:
             configured = self._read()
             web = configured.web
         except ResolvtraceError as error:
-            _LOG.error("configuration not reloaded: the old one stays", error=str(error))
+            _LOG.error("configuration not reloaded, keeping the old one", error=str(error))
             return
         self._tracer.set_policy(configured.policy)
         self._web_config = web
         if self._web is not None:
             self._web.config = web
-        needing_start = [key.name for key in KEYS if not key.name.startswith("verdict.")]
+        needing_start = [option.name for option in OPTIONS if not option.name.startswith("verdict.")]
         fixed = [name for name in needing_start if configured[name] != self._configured[name]]
         _LOG.info("configuration reloaded", **({"needs_restart": ",".join(fixed)} if fixed else {}))

@@ -1,4 +1,4 @@
-"""How many files the daemon may have open: more than all its clients together can take."""
+"""The limit of open files: more than all clients together can use."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from tracer.errors import ResolvtraceError
 __all__ = ["require_descriptors"]
 
 LEAST = 512
-"""The daemon's own, some 60; clients that are served, 96; and some backlogs of those who are yet to be told no."""
+"""The daemon's own (about 60), clients that are served (96), and those in the backlogs."""
 
 
 def require_descriptors() -> None:
-    """Raise this process's own limit as far as is needed. Raises ResolvtraceError where that is not permitted.
+    """Raise this process's limit as far as needed. Raises ResolvtraceError if that is not permitted.
 
-    Without it clients could take the descriptors that /proc and resolv.conf are read with.
+    Without it clients could use up the descriptors that /proc and resolv.conf are read with.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= LEAST or soft == resource.RLIM_INFINITY:
         return
     if hard < LEAST and hard != resource.RLIM_INFINITY:
         raise ResolvtraceError(
-            f"only {hard} files may be open at once, and {LEAST} are needed",
-            "raise the limit: ulimit -n 1024, or LimitNOFILE=1024 in the unit",
+            f"the limit of open files is {hard}, and {LEAST} are required",
+            "raise it: ulimit -n 1024, or LimitNOFILE=1024 in the unit",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (LEAST, hard))

@@ -1,9 +1,9 @@
-r"""Text that came from a process, made safe to show.
+r"""Text from a process, made safe to show.
 
-``comm``, the name of an executable and the name of a unit are under their owner's control: terminal escapes, newlines,
-bidirectional marks, bytes that are no UTF-8 (which the tracer hands on as lone surrogates, PEP 383). Here each
-such character becomes a visible escape: ``\x1b``, ``\u202e``. A backslash stays as it is, since unit names are full
-of them (``dev-disk\x2d1.mount``), so an escape marks what was there and is not meant to be undone.
+A process chooses its ``comm``, the name of its executable and of its unit: they may contain terminal escapes, newlines,
+bidirectional marks, bytes that are not UTF-8 (lone surrogates, PEP 383). Each such character is shown as an escape:
+``\x1b``, ``\u202e``. A backslash stays as it is, since unit names contain it (``dev-disk\x2d1.mount``), so escapes
+cannot be reversed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["printable", "valid_text"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTE_SURROGATES = range(0xDC80, 0xDD00)
-"""What Python's ``surrogateescape`` makes of the bytes 0x80 to 0xff."""
+"""The bytes 0x80 to 0xff under Python's ``surrogateescape``."""
 
 
 def _visible(character: str) -> str:
@@ -27,14 +27,14 @@ def _visible(character: str) -> str:
 
 
 def valid_text(text: str) -> str:
-    """Return ``text`` with every lone surrogate made visible, so that it can be encoded as UTF-8. For JSON."""
+    """Return ``text`` with every lone surrogate escaped, so that it can be encoded as UTF-8. For JSON."""
     return _SURROGATE.sub(lambda match: _visible(match[0]), text)
 
 
 def printable(text: str) -> str:
-    """Return ``text`` on one line, with nothing in it that acts on a terminal or hides. For terminals, labels, HTML.
+    """Return ``text`` on one line, with every character that is not printable escaped. For terminals, labels, HTML.
 
-    What stays is what Unicode calls printable (:meth:`str.isprintable`): neither controls nor formats (which are the
-    bidirectional marks and the zero-width characters), separators, surrogates or unassigned code points.
+    Escaped is what :meth:`str.isprintable` excludes: controls, formats (bidirectional marks, zero-width characters),
+    separators, surrogates and unassigned code points.
     """
     return "".join(character if character.isprintable() else _visible(character) for character in text)

@@ -1,4 +1,4 @@
-"""The daemon's log: one line an event on standard error, logfmt or JSON, safe to show whatever a process is called."""
+"""The daemon's log: one line an event on standard error, logfmt or JSON, with text from processes escaped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from typing import Any
 import structlog
 
 from exporter.escape import printable
+from exporter.feed.event_json import fields_of
+from tracer.report.events import Event, Kind
+
+_WARNINGS = frozenset({Kind.STALE})
+_LOG = structlog.get_logger()
 
 
 def _safe(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -35,3 +40,9 @@ def configure(level: str, style: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def log_event(event: Event) -> None:
+    """Log an event, with the fields that ``resolvtrace events`` prints."""
+    log = _LOG.warning if event.kind in _WARNINGS else _LOG.info
+    log(event.kind.value, **fields_of(event))

@@ -1,6 +1,6 @@
 """Makes the picture of `resolvtrace top` in the README: the real daemon, and real processes in a world of the lab.
 
-``python tests/picture.py FILE`` writes it as SVG, which the program's own terminal library draws.
+``python -m tests.picture FILE`` writes it as SVG, which the program's own terminal library draws.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from lab_cgroups import Cgroups
-from lab_sendmail import Sendmail
-from tracing import SHORT, Daemon, daemon
-
-from exporter.client import fetch_table
-from exporter.demonstration import cast
-from exporter.lab import NAME, NEW, OLD, World, experiment, wait_until
-from exporter.tableform import Table
+from exporter.demo import lookups
+from exporter.demo.lab import NAME, NEW, OLD, World, experiment, wait_until
+from exporter.feed.client import fetch_table
+from exporter.feed.top_table import Table
 from exporter.top.app import Top
 from exporter.top.arrangement import Arrangement
+from tests.support.lab_cgroups import Cgroups
+from tests.support.lab_sendmail import Sendmail
+from tests.support.tracing import SHORT, Daemon, daemon
 
 COLUMNS, LINES = 100, 18
 SECONDS = 30.0
@@ -66,7 +65,7 @@ def start(world: World, cgroups: Cgroups) -> Sendmail:
     ):
         argv = [sys.executable, "-I", "-c", LOOP, comm, NAME, str(pause)]
         world.start(cgroups.within(f"system.slice/{unit}", argv), env)
-    cast.healthy(world)
+    lookups.healthy(world)
     sendmail = Sendmail(world)
     sendmail.start("-bD")
     sendmail.submit(4)

@@ -11,31 +11,39 @@ from pathlib import Path
 
 import structlog
 
-from tracer.cgroups import CgroupPaths
 from tracer.clock import Clock
 from tracer.errors import ResolvtraceError
-from tracer.generations import SECOND
 from tracer.helpers import Helpers
 from tracer.kernel import probes as kernel_probes
+from tracer.kernel.losses import Lost, none_lost, none_unidentified
+from tracer.kernel.privileges import drop_privileges, require_first_pid_namespace, require_own_proc, require_privileges
 from tracer.kernel.programs import REQUIRED, Capacities
-from tracer.ledger import Ledger
-from tracer.lineage import Former, Lineage
-from tracer.losses import Lost, none_lost
-from tracer.machine import Machine, cgroup_root
-from tracer.pods import DEFAULT_DIRECTORY, Pods
-from tracer.privileges import drop_privileges, require_first_pid_namespace, require_own_proc, require_privileges
-from tracer.process import Process
-from tracer.procfs import Procfs
-from tracer.rules import Policy
-from tracer.snapshot import Snapshot
-from tracer.snapshots import Snapshots
-from tracer.store import SavedProcess, SavedState, Store, saved_process
-from tracer.verdict import Suspend
-from tracer.view import View
-from tracer.views import HOST, SavedView, ViewTable
+from tracer.kernel.records import Flag
+from tracer.ledger.ledger import Ledger
+from tracer.ledger.process import Process
+from tracer.ledger.saved import Saved, everything, saved_view, what_changed
+from tracer.ledger.store import Store
+from tracer.ledger.sweep import Sweep
+from tracer.observation.forwarders import Asker, Forwarders
+from tracer.observation.lineage import Lineage
+from tracer.observation.machine import Machine, cgroup_root
+from tracer.observation.observer import Observer
+from tracer.observation.steady import SteadyQueries
+from tracer.observe.cgroups import CgroupPaths
+from tracer.observe.pods import DEFAULT_DIRECTORY, Pods
+from tracer.observe.procfs import Procfs
+from tracer.report.commands import Commands
+from tracer.report.events import Event, FlagChanges, Kind
+from tracer.report.snapshot import Snapshot
+from tracer.report.snapshots import Snapshots, view_snapshot
+from tracer.resolvconf.history import SECOND
+from tracer.resolvconf.view import View
+from tracer.resolvconf.view_table import HOST, ViewTable
+from tracer.restoration import Restoration, is_same_process
+from tracer.verdict.rules import Policy
+from tracer.verdict.verdict import Suspend
 
-_SAVE_EVERY = 10 * SECOND
-_SAVE_SHARE = 100
+_SAVE_AGAIN = 10 * SECOND
 _TIDY_EVERY = 30 * SECOND
 _NSCD_EVERY = 3 * SECOND
 _LOG = structlog.get_logger()
@@ -77,9 +85,14 @@ class Tracer:
         self._store = Store(settings.state_dir)
         self._lookouts = helpers.lookouts
         self._probes = kernel_probes.Probes(helpers.loader, settings.capacities, stopped)
-        self._save_next = self._tidied = self._asked_nscd = self._clock.boot()
+        self._save_next = self._tidied = self._asked_nscd = self._until = self._clock.boot()
         self._latest: Snapshot | None = None
+        self._made = 0
         self._save_failed = False
+        self._unsaved = True
+        self._views_changed: list[View] = []
+        self._events: list[Event] = []
+        self._sweep = Sweep()
         self._following = False
         self._suspended = self._clock.suspended()
 
@@ -93,29 +106,53 @@ class Tracer:
         loaded = self._store.load(self._boot_id)
         if loaded.problem:
             _LOG.warning("state not used", problem=loaded.problem)
-        state = loaded.state
+        saved = loaded.saved
+        lost, unidentified = none_lost(), none_unidentified()
+        lost[Lost.TICK_KILLED] += loaded.killed
         self.lineage = Lineage(self._probes)
-        self.lineage.seed(self._procfs, {one.pid: _former(one) for one in state.processes}, self._clock.boot())
-        survivors = [one for one in state.processes if self._survived(one)]
-        survived = frozenset({HOST, *(one.view for one in survivors if one.view)})
-        self.views = ViewTable(
-            self._procfs, self._clock, self.lineage.root_number, dict(state.views), survived, self._lookouts
-        )
+        self.lineage.seed(self._procfs, saved.lineage(), self._clock.boot())
+        self.views = self._begin_views(saved)
+        self.ledger = Ledger(self.views.host, self._settings.policy, lost)
         cgroups = CgroupPaths(cgroup_root())
-        lost = none_lost()
-        machine = Machine(
-            self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock, lost, self._lookouts
+        self._machine = Machine(
+            self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock, unidentified, self._lookouts
         )
-        self.ledger = Ledger(self.lineage, machine, self._clock, self._settings.policy, self.views.host, lost)
-        self.views.in_use = self.ledger.views_in_use
-        self._restore(state, survivors)
-        self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock)
-        readable = self._probes.listen(self.ledger.record)
+        self._observer = Observer(
+            self._machine,
+            self.lineage,
+            self._clock,
+            self.ledger.processes.get,
+            SteadyQueries(self._probes),
+            lost,
+            unidentified,
+        )
+        self._forwarders = Forwarders(self._procfs.root, self.views.see, self._lookouts)
+        self.views.in_use = lambda: self.ledger.views_in_use(self._lives)
+        Restoration(self.ledger, self.views, self.lineage, self._machine, self._observer).restore(saved)
+        commands = Commands(self._lookouts, self._procfs.root, self._lives)
+        self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock, unidentified, commands)
+        self._flags = FlagChanges(self.ledger)
+        readable = self._probes.listen(self._observer.record)
         self._probes.start_counting()
         self._following = True
         self.consume()
         self._tidy()
         return readable
+
+    def _lives(self, process: Process) -> bool:
+        """Ask the kernel side, since what the records tell is entered a tick later."""
+        entry = self.lineage.process(process.pid)
+        return entry is not None and (entry.birth, entry.execs) == process.id[1:]
+
+    def _begin_views(self, saved: Saved) -> ViewTable:
+        read = {one.id: one.view for one in saved.states}
+        alive = [one for one in saved.processes if is_same_process(one, self.lineage.process(one.pid))]
+        views = {view for one in alive for view in (one.own_view, read.get(one.state))}
+        survived = {HOST} | {view for view in views if view is not None}
+        known = {one.id: saved_view(one) for one in saved.views}
+        return ViewTable(
+            self._procfs, self._clock, self.lineage.root_number, known, frozenset(survived), self._lookouts
+        )
 
     def _refuse_missing_probes(self) -> None:
         missing = self._probes.missing
@@ -128,32 +165,6 @@ class Tracer:
                 "leave --strict away to go on without it" if fatal[0] not in REQUIRED else "see resolvtrace doctor",
             )
 
-    def _survived(self, saved: SavedProcess) -> bool:
-        """Whether the process is the same as when it was saved: neither another with its pid, nor after an exec."""
-        entry = self.lineage.process(saved.pid)
-        image = self._procfs.image(saved.pid)
-        return entry is not None and entry.birth == saved.start and (image.hex() if image else None) == saved.image
-
-    def _restore(self, state: SavedState, survivors: list[SavedProcess]) -> None:
-        for key, use in state.departed.items():
-            self.ledger.departed.put(key, use.queries, use.last)
-        for saved in survivors:
-            entry = self.lineage.process(saved.pid)
-            if entry is not None:
-                self._restore_process(self.ledger.keep(saved.pid, entry), saved)
-        for process in list(self.ledger.processes.values()):
-            self.ledger.settle(process)
-
-    def _restore_process(self, process: Process, saved: SavedProcess) -> None:
-        process.flags = saved.flags
-        process.note_reads(saved.reads)
-        process.checked, process.answered = saved.checked, saved.answered
-        process.workers_seen, process.pairs = saved.workers_seen, saved.pairs
-        view = self.views.recall(saved.view) if saved.view else None
-        if view is not None:
-            process.view = view
-            process.read_view = view if saved.reads else None
-
     def drop_privileges(self) -> bool:
         """Give up what only loading needed; False where this kernel wants it for reading maps too.
 
@@ -163,18 +174,28 @@ class Tracer:
 
     def set_policy(self, policy: Policy) -> None:
         """Judge by other thresholds and rules from now on."""
-        self.ledger.policy = policy
+        self.ledger.set_policy(policy)
 
     def consume(self) -> None:
         """Take in the records that are there."""
         self._probes.consume()
+        if self._machine.has_changed:
+            self._take_in_changes([])
 
     def look(self) -> None:
         """Look at the views' files: several times a second."""
         self._wake()
-        for view in self.views.look():
+        self._take_in_changes(self.views.look())
+
+    def _take_in_changes(self, changed: list[View]) -> None:
+        changed += self._machine.take_changed()
+        for view in changed:
             self._report_change(view)
-            self.ledger.view_changed(view)
+        if changed:
+            self._latest = None
+            self._views_changed += changed
+            self._observer.wake([process.id for process in self.ledger.views_changed(changed)])
+        self._probes.set_view_files(self._machine.view_files())
 
     def _wake(self) -> None:
         """Take note that the machine was suspended."""
@@ -184,57 +205,109 @@ class Tracer:
         self._suspended += slept
         _LOG.info("the machine was suspended", seconds=slept // SECOND)
         suspend = Suspend(self._clock.boot() - slept, slept)
-        self.views.after_suspend(*suspend, self.ledger.policy.longest_grace)
-        self.ledger.note_suspend(suspend)
+        self._wake_all()
+        self.views.after_suspend(*suspend, self.ledger.evaluator.policy.longest_grace)
+        self.ledger.evaluator.note_suspend(suspend)
+
+    def _wake_all(self) -> None:
+        self._observer.wake([process.id for process in self.ledger.processes])
 
     def _report_change(self, view: View) -> None:
-        current = view.history.current
-        _LOG.info(
-            "resolv.conf changed", view=view.id, generation=current.number, nameservers=list(current.conf.nameservers)
-        )
+        wall = self._snapshots.wall
+        noticed = wall(view.history.current.noticed)
+        self._events.append(Event(Kind.CHANGED, noticed, view=view_snapshot(view, wall)))
+
+    def take_events(self) -> list[Event]:
+        """Give what happened since the last call, in order."""
+        taken, self._events = self._events, []
+        return taken
 
     def turn(self) -> None:
-        """Begin a tick: what is asked from now on counts for the next one."""
+        """Begin a tick: what is queried from now on counts for the next one."""
+        self._until = self._clock.boot()
         self._probes.turn()
 
-    @staticmethod
-    def wait_for_programs() -> None:
+    def wait_for_programs(self) -> None:
         """Wait until no program counts for the tick that :meth:`turn` ended: some milliseconds, in any thread."""
-        kernel_probes.wait_for_programs()
+        self._probes.wait_for_programs()
+
+    def has_work(self) -> bool:
+        """Tell whether there is anything for a tick: else it may be left out, until the next."""
+        now = self._clock.boot()
+        return bool(
+            self._probes.has_counted()
+            or self._probes.steady.waits
+            or self._observer.has_news
+            or self.ledger.has_changed
+            or self._views_changed
+            or self._unsaved
+            or self._save_failed
+            or (self._observer.has_nscd_clients and now - self._asked_nscd >= _NSCD_EVERY)
+            or now - self._tidied >= _TIDY_EVERY
+        )
 
     def tick(self) -> None:
-        """End the tick: take its queries in, judge, save. Costs in proportion to what changed."""
+        """End the tick: observe, enter, evaluate, save. Costs in proportion to what changed."""
         self._wake()
         self.consume()
-        before = set(self.ledger.flagged)
-        self.ledger.tick(self._probes.take_queries())
-        self._latest = self._snapshots.make()
-        for process in self.ledger.flagged - before:
-            if not process.is_worker:
-                _LOG.warning("stale resolver", pid=process.pid, comm=process.identity.comm, unit=process.identity.unit)
+        self._take_in_changes([])
+        self._observe_and_evaluate()
+        self._latest = None
         now = self._clock.boot()
-        if now - self._asked_nscd >= _NSCD_EVERY:
-            self._asked_nscd = now
-            self.ledger.take_in_nscd_clients()
+        flagged = self.ledger.evaluator.flagged
+        self._events += self._flags.take(flagged, now, self._snapshots.describe, self._snapshots.wall)
         if now - self._tidied >= _TIDY_EVERY:
             self._tidied = now
             self._tidy()
-        if self.ledger.unsaved or now >= self._save_next:
-            self.save()
+        self._note_down(now)
+
+    def _observe_and_evaluate(self) -> None:
+        """Enter what happened until the last :meth:`turn`, and bring all states up to date."""
+        now = self._clock.boot()
+        nscd = now - self._asked_nscd >= _NSCD_EVERY
+        if nscd:
+            self._asked_nscd = now
+        lost = sum(self._probes.losses().values())
+        gone = self._sweep.turn(self.ledger.processes, self.ledger.evaluator.flagged, lost)
+        batch = self._observer.take(self._probes.take_queries(), self._until, gone, nscd=nscd)
+        self.ledger.apply(batch)
+        self.ledger.find_helpers()
+        for process in self.ledger.perhaps_forwarders():
+            read_view = process.read_state.view if process.reads else None
+            asker = Asker(process.pid, process.identity, read_view, process.other_files)
+            self.ledger.note_forwarding(process, self._forwarders.look(asker))
+        for process in self.ledger.perhaps_frozen():
+            view = process.view
+            watches = view is not None and self._machine.watches(process.pid, view)
+            self.ledger.note_watching(process, watches=watches)
+        self.ledger.evaluate(now)
+        self._observer.wake([process.id for process in self.ledger.take_unsteady()])
+        self._observer.rest(self.ledger.is_steady)
+
+    def _count_steady(self) -> None:
+        self.ledger.count_steady(self._observer.take_steady())
 
     def snapshot(self) -> Snapshot:
-        """Say what was true at the end of the last tick: one and the same for all who ask until the next.
+        """Say what is true: one and the same for all who ask until the next tick, or within a second.
 
-        Between two ticks reads are known already and queries not yet, so it is not made then.
+        It knows the queries until the last tick, of steady pairs until now; and the views as they are now.
         """
-        if self._latest is None:
-            raise RuntimeError("no tick has ended yet")
+        now = self._clock.boot()
+        if self._latest is None or now - self._made >= SECOND:
+            self.ledger.settle_changed(now)
+            self._count_steady()
+            self._latest, self._made = self._snapshots.make(), now
+        return self._latest
+
+    def snapshot_with_commands(self) -> Snapshot:
+        """Say the same with the command line of each process, which is read when this is first asked for."""
+        self._latest = self._snapshots.with_commands(self.snapshot())
         return self._latest
 
     @property
     def stale(self) -> int:
         """How many processes are flagged, owners and processes of their own."""
-        return sum(not process.is_worker for process in self.ledger.flagged)
+        return sum(not process.is_worker for process in self.ledger.evaluator.flagged)
 
     @property
     def tracked(self) -> int:
@@ -242,40 +315,60 @@ class Tracer:
         return len(self.ledger.tracked)
 
     def _tidy(self) -> None:
-        entries = list(self._probes.all_processes())
-        self.views.forget_unused({entry.root for _, entry in entries})
+        self._count_steady()
+        self.ledger.save_steady()
+        entries = dict(self._probes.all_processes())
+        self.views.forget_unused({entry.root for entry in entries.values()})
+        self.ledger.forget_unused_states({entry.state for entry in entries.values()})
+        self._probes.keep_acted(pid for pid, entry in entries.items() if entry.flags & Flag.ACTED)
 
-    def save(self) -> None:
-        """Write the state down; a failure is said once, and tried again. It takes one hundredth of the time at most."""
-        begun = self._clock.boot()
-        processes = [saved for one in self.ledger.processes.values() if (saved := saved_process(one))]
-        views = {name: SavedView(view.path, view.directory, view.history) for name, view in self.views.views.items()}
+    def _note_down(self, now: int) -> None:
+        """Write down what has changed in this tick or, if the journal has become long, everything."""
+        views, self._views_changed = self._views_changed, []
+        changed = what_changed(self.ledger, self.ledger.take_unsaved(), views)
+        if self._save_failed:
+            if now >= self._save_next:
+                self.save()
+            return
         try:
-            self._store.save(SavedState(self._boot_id, views, processes, dict(self.ledger.departed.uses)))
-            self.ledger.unsaved = self._save_failed = False
+            if not changed.is_empty():
+                self._store.append(changed)
         except OSError as error:
-            self.ledger.lost[Lost.STATE_NOT_SAVED] += 1
-            if not self._save_failed:
-                _LOG.error("state cannot be saved", error=error.strerror, remedy="a restart would forget; free room")
-            self._save_failed = True
-            self.ledger.unsaved = False
-        now = self._clock.boot()
-        self._save_next = now + max(_SAVE_EVERY, _SAVE_SHARE * (now - begun))
+            self._report_failed_save(error)
+            return
+        if self._unsaved or self._store.journal_is_long:
+            self.save()
+
+    def save(self, *, ended: bool = False) -> None:
+        """Write everything down; a failure is reported once, and tried again."""
+        self._count_steady()
+        saved = everything(self.ledger, self.views.views.values(), self._probes.all_processes())
+        try:
+            self._store.save(self._boot_id, saved, ended=ended)
+        except OSError as error:
+            self._report_failed_save(error)
+        else:
+            self._unsaved = self._save_failed = False
+
+    def _report_failed_save(self, error: OSError) -> None:
+        self.ledger.lost[Lost.STATE_NOT_SAVED] += 1
+        if not self._save_failed:
+            _LOG.error(
+                "state cannot be saved", error=error.strerror, remedy="free disk space, or flags are lost on restart"
+            )
+        self._save_failed = True
+        self._save_next = self._clock.boot() + _SAVE_AGAIN
 
     def close(self) -> None:
-        """Save, and detach everything; also where :meth:`start` did not come to its end."""
+        """Detach everything, take in what was queried until then, and save; also if :meth:`start` did not finish."""
         if self._following:
-            self.save()
+            self._probes.detach()
+            self.consume()
+            self._wake_all()
+            for _ in range(2):  # both halves, whichever the programs counted in
+                self.turn()
+                self.wait_for_programs()
+                self._observe_and_evaluate()
+            self.save(ended=True)
         self._probes.close()
-
-
-def _former(saved: SavedProcess) -> Former:
-    image = bytes.fromhex(saved.image) if saved.image else None
-    return Former(
-        saved.start,
-        saved.execs,
-        image,
-        saved.owns_state,
-        saved.flags,
-        max((read.at for read in saved.reads), default=0),
-    )
+        self._store.close()

@@ -5,8 +5,8 @@ Each holds, for as long as it runs, what the daemon held when it was forked: so 
 
 from __future__ import annotations
 
-from tracer.kernel.child import LoaderProcess
-from tracer.lookouts import Lookouts
+from tracer.kernel.loader_process import LoaderProcess
+from tracer.observe.lookouts import Lookouts
 
 
 class Helpers:

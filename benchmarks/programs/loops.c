@@ -71,7 +71,9 @@ int main(int argc, char **argv)
     int number = 0;
     if (argc != 3)
         errx(2, "usage: loops lookup|sendto|send SECONDS");
-    void (*once)(void) = !strcmp(argv[1], "lookup") ? lookup : !strcmp(argv[1], "sendto") ? send_to_address : send_connected;
+    void (*once)(void) = !strcmp(argv[1], "lookup")   ? lookup
+                         : !strcmp(argv[1], "sendto") ? send_to_address
+                                                      : send_connected;
     start_nameserver(once == lookup ? echo : read_nothing);
     fd = once == send_connected ? connected_socket() : udp_socket();
     long long end = nanoseconds() + atof(argv[2]) * 1e9;

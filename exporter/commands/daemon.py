@@ -1,6 +1,6 @@
 """``resolvtrace daemon``: trace and serve, in the foreground.
 
-Ends with status 0 on SIGTERM and SIGINT; 1 where it cannot start, with one line that says why and what to do.
+Exits with status 0 on SIGTERM and SIGINT; 1 if it cannot start, with one line that says why and what to do.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from exporter.config.options import DEFAULT_FILE, OPTIONS
 from exporter.escape import printable
-from exporter.keys import DEFAULT_FILE, KEYS
-from exporter.lean import absent
+from exporter.imports import without_module
 from tracer.errors import ResolvtraceError
 from tracer.helpers import Helpers
 
 if TYPE_CHECKING:
-    from exporter.configuration import Configuration
+    from exporter.config.configuration import Configuration
 
 _FAILED = 1
 
@@ -28,29 +28,31 @@ _FAILED = 1
 def prepare_parser(parser: ArgumentParser) -> None:
     """Add this command's options."""
     parser.usage = "resolvtrace daemon [-h] [OPTION ...]"
-    parser.add_argument("--config", metavar="FILE", type=Path, help=f"configuration, in TOML ({DEFAULT_FILE})")
-    for key in KEYS:
-        if key.flag is None:
+    parser.add_argument("--config", metavar="FILE", type=Path, help=f"configuration file, TOML ({DEFAULT_FILE})")
+    for option in OPTIONS:
+        if option.flag is None:
             continue
-        if key.default is False:
-            parser.add_argument(key.flag, dest=key.name, action="store_true", default=None, help=key.help)
+        if option.default is False:
+            parser.add_argument(option.flag, dest=option.name, action="store_true", default=None, help=option.help)
         else:
             parser.add_argument(
-                key.flag,
-                dest=key.name,
-                metavar=key.metavar or "|".join(key.choices),
-                choices=key.choices or None,
-                help=f"{key.help} ({key.default})" if key.default else key.help,
+                option.flag,
+                dest=option.name,
+                metavar=option.metavar or "|".join(option.choices),
+                choices=option.choices or None,
+                help=f"{option.help} ({option.default})" if option.default else option.help,
             )
-    parser.add_argument("--check-config", action="store_true", help="say whether the configuration is right, and end")
+    parser.add_argument("--check-config", action="store_true", help="check the configuration and exit")
 
 
 def run(args: Namespace) -> int:
-    """Run the daemon until it is told to end; return the exit status."""
+    """Run the daemon until a signal; return the exit status."""
     try:
         if args.check_config:
-            _ = _reader(args)().web
-            sys.stdout.write("the configuration is right\n")
+            configured = _reader(args)()
+            configured.check_here()
+            _ = configured.web
+            sys.stdout.write("configuration OK\n")
         else:
             _run_until_stopped(args)
     except ResolvtraceError as error:
@@ -60,27 +62,27 @@ def run(args: Namespace) -> int:
 
 
 class _EarlyStop:
-    """Takes the signals until the event loop does. It only notes them: an exception from a handler comes anywhere."""
+    """Handles signals until the event loop does. It only sets a flag: an exception could come anywhere."""
 
     def __init__(self) -> None:
-        self._told = False
+        self._stopped = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self._told = True
+        self._stopped = True
 
     def __call__(self) -> bool:
-        """Whether it was told to end."""
-        return self._told
+        """Whether a signal came."""
+        return self._stopped
 
 
 def _run_until_stopped(args: Namespace) -> None:
     early = _EarlyStop()
-    helpers = Helpers()  # before the imports below, which are most of what the daemon holds
+    helpers = Helpers()  # before the imports below, which take most of the daemon's memory
     try:
-        # structlog takes rich for tracebacks on a terminal, where it is there: 4 MB, and a twentieth of a second.
-        with absent("rich"):
+        # structlog imports rich, if it is installed, for tracebacks on a terminal: 4 MB, and 50 ms.
+        with without_module("rich"):
             from exporter import daemon, logs  # noqa: PLC0415
         read = _reader(args)
         configured = read()
@@ -91,9 +93,9 @@ def _run_until_stopped(args: Namespace) -> None:
 
 
 def _reader(args: Namespace) -> Callable[[], Configuration]:
-    from exporter import configuration  # noqa: PLC0415 - not before the helpers
+    from exporter.config import configuration  # noqa: PLC0415 - after the helpers
 
     flags: dict[str, Any] = {
-        key.name: value for key in KEYS if key.flag and (value := getattr(args, key.name)) is not None
+        option.name: value for option in OPTIONS if option.flag and (value := getattr(args, option.name)) is not None
     }
     return lambda: configuration.load(args.config, flags)

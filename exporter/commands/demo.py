@@ -1,7 +1,7 @@
 """``resolvtrace demo``: the stale-resolver experiment, live, in private namespaces, against the real probes.
 
-Exit status: 0 the flag behaved in every respect; 1 it did not, or the demo could not be run: one line says why, and
-the end of the daemon's log follows; 2 wrong usage; 128 and the signal's number where one stopped it.
+Exit status: 0 the flag behaved as it must; 1 it did not, or the demo could not run: one line says why, and the end of
+the daemon's log follows; 2 wrong usage; 128 plus the signal's number if a signal stopped it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from exporter.demonstration import Narrator, Stopped, Trouble, perform, require
+from exporter.demo.errors import DemoError, Interrupted
+from exporter.demo.lab import LabError
+from exporter.demo.narrator import Narrator
+from exporter.demo.requirements import require
+from exporter.demo.scenario import run_demo
 from exporter.escape import printable
-from exporter.lab import LabError
+from tracer.errors import ResolvtraceError
 
 __all__ = ["prepare_parser", "run"]
 
@@ -27,19 +31,22 @@ def run(_: Namespace) -> int:
     """Run the demo; return the exit status."""
     try:
         require()
-        perform(Narrator(sys.stdout))
-    except Trouble as trouble:
-        _complain(str(trouble))
-        if trouble.log:
+        run_demo(Narrator(sys.stdout))
+    except DemoError as error:
+        _complain(str(error))
+        if error.log:
             sys.stderr.write("the end of the daemon's log:\n")
-            sys.stderr.writelines(f"  {printable(line)}\n" for line in trouble.log.splitlines())
+            sys.stderr.writelines(f"  {printable(line)}\n" for line in error.log.splitlines())
+        return _FAILED
+    except ResolvtraceError as error:
+        _complain(str(error))
         return _FAILED
     except (LabError, TimeoutError) as error:
-        _complain(f"the private world cannot be made: {error}")
+        _complain(f"cannot set up the private namespaces: {error}")
         return _FAILED
-    except Stopped as stopped:
+    except Interrupted as interrupted:
         _complain("stopped; everything it had started is removed")
-        return _SIGNALLED + stopped.number
+        return _SIGNALLED + interrupted.number
     return 0
 
 

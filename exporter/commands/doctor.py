@@ -1,4 +1,4 @@
-"""``resolvtrace doctor``: what this machine offers and lacks, one line a finding, with the remedy.
+"""``resolvtrace doctor``: what works on this machine and what is missing, one line a finding, with the remedy.
 
 Exit status: 0 all well, 1 warnings, 2 failures (or wrong usage).
 """
@@ -11,10 +11,10 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from exporter.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
-from exporter.daemon_health import no_answer, of_answer, of_socket
-from exporter.diagnosis import as_json, diagnosis
-from tracer.examination import Finding, Result, examine
+from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
+from exporter.text.daemon_health import no_answer, of_answer, of_socket
+from exporter.text.diagnosis import as_json, diagnosis
+from tracer.doctor import Finding, Result, examine
 
 __all__ = ["prepare_parser", "run"]
 
@@ -43,7 +43,7 @@ def _findings(path: str) -> Iterator[Finding]:
     except NoDaemon as error:
         yield from examine(tracing=False)
         yield from of_socket(path)
-        yield no_answer(path, str(error))
+        yield no_answer(path, error)
         return
     yield from examine(tracing=True)
     yield from of_socket(path)

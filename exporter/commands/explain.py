@@ -10,9 +10,10 @@ import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 
-from exporter.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
 from exporter.escape import printable
-from exporter.explanation import as_json, explanation
+from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
+from exporter.feed.serialization import rfc3339
+from exporter.text.explanation import as_json, explanation
 
 __all__ = ["prepare_parser", "run"]
 
@@ -22,7 +23,7 @@ _NOT_TRACKED = 4
 
 def prepare_parser(parser: ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("pid", metavar="PID", type=int, help="the process, as the host numbers it")
+    parser.add_argument("pid", metavar="PID", type=int, help="the process ID, as seen on the host")
     parser.add_argument("--json", action="store_true", help="print it as JSON, schema resolvtrace/1")
     parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
 
@@ -34,11 +35,11 @@ def run(args: Namespace) -> int:
     except NoDaemon as error:
         sys.stderr.write(f"resolvtrace explain: {printable(str(error))}\n")
         return _NO_DAEMON
-    process = next(iter(check["processes"]), None)
+    process = next(iter(check.processes), None)
     if process is None:
         sys.stderr.write(
-            f"resolvtrace explain: process {args.pid} is not tracked: it has asked no nameserver since "
-            f"{check['watching_since']}, or has ended; resolvtrace check --all lists those that are\n"
+            f"resolvtrace explain: process {args.pid} is not tracked: it has exited, or sent no query since "
+            f"{rfc3339(check.watching_since)}: see resolvtrace check --all\n"
         )
         return _NOT_TRACKED
     if args.json:

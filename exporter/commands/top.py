@@ -1,6 +1,6 @@
-"""``resolvtrace top``: the daemon's table, live. It needs no root: whoever may use the daemon's socket may look.
+"""``resolvtrace top``: the daemon's table, live. It needs no root, only access to the daemon's socket.
 
-Exit status: 0, 2 wrong usage, 3 no daemon answers as it starts.
+Exit status: 0, 2 wrong usage, 3 no daemon answers at the start.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
-from exporter.client import DEFAULT_SOCKET, NoDaemon, fetch_table
 from exporter.escape import printable
+from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_table
 from exporter.top.arrangement import Arrangement
 
 __all__ = ["prepare_parser", "run"]
@@ -21,22 +21,26 @@ _NO_DAEMON = 3
 
 def prepare_parser(parser: ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("-b", "--batch", action="store_true", help="print plain samples, as it does without a terminal")
-    parser.add_argument("-n", "--samples", metavar="N", type=_samples, help="print N plain samples, and end")
-    parser.add_argument("-d", "--delay", metavar="SECONDS", type=_seconds, default=1.0, help="between samples (1)")
-    parser.add_argument("--stale", action="store_true", help="show what is stale alone, to begin with")
-    parser.add_argument("--group", action="store_true", help="show a row for each unit, to begin with")
-    parser.add_argument("--filter", metavar="WORDS", default="", help="show the rows that have these words")
-    parser.add_argument("--ascii", action="store_true", help="use no character beyond ASCII")
+    parser.add_argument(
+        "-b", "--batch", action="store_true", help="print plain samples, the default without a terminal"
+    )
+    parser.add_argument("-n", "--samples", metavar="N", type=_samples, help="print N plain samples and exit")
+    parser.add_argument(
+        "-d", "--delay", metavar="SECONDS", type=_seconds, default=1.0, help="seconds between samples (1)"
+    )
+    parser.add_argument("--stale", action="store_true", help="start with only what is stale")
+    parser.add_argument("--group", action="store_true", help="start with one row for each unit and nameserver")
+    parser.add_argument("--filter", metavar="WORDS", default="", help="start with only rows that contain these words")
+    parser.add_argument("--ascii", action="store_true", help="use only ASCII characters")
     parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
 
 
 def run(args: Namespace) -> int:
-    """Show it until the reader has seen enough; return the exit status."""
-    arrangement = Arrangement(needle=args.filter, only_stale=args.stale, grouped=args.group)
+    """Show the table until the user quits; return the exit status."""
+    arrangement = Arrangement(filter=args.filter, only_stale=args.stale, grouped=args.group)
     try:
         if args.batch or args.samples or not _on_a_terminal():
-            from exporter.top.batch import print_samples  # noqa: PLC0415 - the terminal's library takes half a second
+            from exporter.top.batch import print_samples  # noqa: PLC0415 - importing textual takes half a second
 
             print_samples(args.socket, args.samples, args.delay, arrangement)
             return 0
@@ -45,7 +49,7 @@ def run(args: Namespace) -> int:
         sys.stderr.write(f"resolvtrace top: {printable(str(error))}\n")
         return _NO_DAEMON
     if os.environ.get("NO_COLOR") == "":
-        del os.environ["NO_COLOR"]  # no-color.org: it counts where it is not empty
+        del os.environ["NO_COLOR"]  # no-color.org: an empty value does not count
     from exporter.top.app import Top  # noqa: PLC0415 - as above
 
     Top(args.socket, args.delay, first, arrangement, ascii_only=args.ascii).run()
@@ -58,7 +62,7 @@ def _on_a_terminal() -> bool:
 
 def _samples(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is no number of samples: it takes a whole number from 1")
+        raise ArgumentTypeError(f"{text!r} must be an integer of at least 1")
     return int(text)
 
 
@@ -68,5 +72,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0.1 <= seconds <= 86400:  # noqa: PLR2004 - the daemon looks once a second; a day is long
-        raise ArgumentTypeError(f"{text!r} is no delay: it takes seconds from 0.1 to 86400")
+        raise ArgumentTypeError(f"{text!r} must be a number of seconds from 0.1 to 86400")
     return seconds

@@ -1,6 +1,7 @@
 """``resolvtrace who ADDRESS``: who uses this nameserver, and when last: "may I switch it off?".
 
-Exit status: 0 nobody uses it any more, 1 somebody does, 2 wrong usage, 3 not watched long enough to say, or no daemon.
+Exit status: 0 nobody uses it any more, 1 somebody does, 2 wrong usage, 3 nobody can say yet (not watched for long
+enough, or a quiet process may use it again), or no daemon answers.
 """
 
 from __future__ import annotations
@@ -10,29 +11,29 @@ import shutil
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
-from exporter.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
-from exporter.durations import parse_duration
+from exporter.commands.arguments import address
 from exporter.escape import printable
-from exporter.usage import Answer, usage_of
-from exporter.usage_report import as_json, report
-from tracer.addresses import canonical_text
+from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
+from exporter.text.durations import parse_duration
+from exporter.text.nameserver_users import Answer, find_users
+from exporter.text.who_report import as_json, report
 
 __all__ = ["prepare_parser", "run"]
 
-_STATUS = {Answer.NO: 0, Answer.YES: 1, Answer.TOO_EARLY: 3}
+_STATUS = {Answer.NO: 0, Answer.YES: 1, Answer.MAYBE: 3, Answer.TOO_EARLY: 3}
 _NO_DAEMON = 3
 _DAY = "1d"
 
 
 def prepare_parser(parser: ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("address", metavar="ADDRESS", type=_address, help="the nameserver, IPv4 or IPv6")
+    parser.add_argument("address", metavar="ADDRESS", type=address, help="the nameserver, IPv4 or IPv6")
     parser.add_argument(
         "--since",
         metavar="DURATION",
         type=_duration,
         default=_DAY,
-        help="how far back the answer must reach: 90s, 30m, 12h, 7d (%(default)s, which takes in last night)",
+        help="period the answer must cover: 90s, 30m, 12h, 7d (%(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the answer as JSON, schema resolvtrace/1")
     parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
@@ -45,20 +46,13 @@ def run(args: Namespace) -> int:
     except NoDaemon as error:
         sys.stderr.write(f"resolvtrace who: {printable(str(error))}\n")
         return _NO_DAEMON
-    usage = usage_of(check, args.address, args.since)
+    found = find_users(check, args.address, args.since)
     if args.json:
-        sys.stdout.write(json.dumps(as_json(usage, check), indent=2) + "\n")
+        sys.stdout.write(json.dumps(as_json(found, check), indent=2) + "\n")
     else:
         width = shutil.get_terminal_size((0, 0)).columns or None
-        sys.stdout.write(report(usage, check, args.since, width))
-    return _STATUS[usage.answer]
-
-
-def _address(text: str) -> str:
-    try:
-        return canonical_text(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no IPv4 or IPv6 address") from None
+        sys.stdout.write(report(found, check, args.since, width))
+    return _STATUS[found.answer]
 
 
 def _duration(text: str) -> int:

@@ -1,1 +1,1 @@
-"""``resolvtrace top``: the daemon's table, live. Rows, how they are arranged and written; then the terminal."""
+"""``resolvtrace top``: the daemon's table, live."""

@@ -1,4 +1,4 @@
-"""The terminal of ``resolvtrace top``: the table, the keys, and what opens over it."""
+"""The terminal user interface of ``resolvtrace top``: the table, its keys, and the screens over it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Footer, Input, Static
 
-from exporter.client import NoDaemon, fetch_snapshot
-from exporter.explanation import explanation
-from exporter.tableform import Table
+from exporter.feed.client import NoDaemon, fetch_snapshot
+from exporter.feed.top_table import Table
+from exporter.text.explanation import explanation
 from exporter.top.arrangement import Arrangement
 from exporter.top.grid import STYLES, Grid
 from exporter.top.header import Shown, header
@@ -30,7 +30,7 @@ _RECONNECTED_SAMPLES = 5
 
 
 class Sampled(Message):
-    """The daemon gave a sample."""
+    """A sample came from the daemon."""
 
     def __init__(self, table: Table) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Sampled(Message):
 
 
 class Failed(Message):
-    """It did not."""
+    """No sample came."""
 
     def __init__(self, why: str) -> None:
         super().__init__()
@@ -46,13 +46,13 @@ class Failed(Message):
 
 
 class Top(App[None]):
-    """The live view. ``first`` is a sample that was taken already."""
+    """The live view. ``first``: the first sample."""
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #header { height: auto; }
-    #needle { display: none; border: none; height: 1; padding: 0; }
-    #needle.open { display: block; }
+    #filter { display: none; border: none; height: 1; padding: 0; }
+    #filter.open { display: block; }
     Grid { height: 1fr; scrollbar-size: 0 1; }
     Footer { background: ansi_default; }
     TextScreen { align: center middle; }
@@ -61,23 +61,27 @@ class Top(App[None]):
     .ascii Grid { scrollbar-size: 0 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,f10", "quit", "quit", key_display="q", tooltip="quit (F10 too)"),
-        Binding("question_mark,h,f1", "help", "help", key_display="?", tooltip="this help (F1 too)"),
-        Binding("slash,f4", "needle", "filter", key_display="/", tooltip="show the rows with these words (F4 too)"),
-        Binding("s", "only_stale", "stale", tooltip="show what is stale alone, or all again"),
-        Binding("g", "group", "group", tooltip="one row for each unit and nameserver, or one by one again"),
+        Binding("q,f10", "quit", "quit", key_display="q", tooltip="quit (also F10)"),
+        Binding("question_mark,h,f1", "help", "help", key_display="?", tooltip="this help (also h, F1)"),
+        Binding(
+            "slash,f4", "filter", "filter", key_display="/", tooltip="show only rows that contain some words (also F4)"
+        ),
+        Binding("s", "only_stale", "stale", tooltip="show only what is stale, or all"),
+        Binding("g", "group", "group", tooltip="group rows by unit and nameserver, or not"),
         Binding("less_than_sign", "sort_next(-1)", "sort", key_display="<", tooltip="sort by the column to the left"),
         Binding(
             "greater_than_sign,f6",
             "sort_next(1)",
             "sort",
+            show=False,  # all others fit 80 columns
             key_display=">",
-            tooltip="sort by the column to the right (F6 too)",
+            tooltip="sort by the column to the right (also F6)",
         ),
-        Binding("r", "reverse", "reverse", tooltip="sort the other way round"),
-        Binding("p,space", "pause", "pause", key_display="p", tooltip="hold the table still, or go on (Space too)"),
-        Binding("escape", "all_again", "all rows", show=False, key_display="Esc", tooltip="take the filter away"),
-        Binding("ctrl+z", "suspend_process", "suspend", show=False, tooltip="to the shell; fg comes back"),
+        Binding("r", "reverse", "reverse", tooltip="reverse the order"),
+        Binding("c", "commands", "command", show=False, tooltip="show command lines in full, or names"),
+        Binding("p,space", "pause", "pause", key_display="p", tooltip="pause or resume (also Space)"),
+        Binding("escape", "clear_filter", "all rows", show=False, key_display="Esc", tooltip="clear the filter"),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, tooltip="suspend; fg in the shell resumes"),
     ]
 
     def __init__(
@@ -90,7 +94,7 @@ class Top(App[None]):
         self._rates = Rates()
         self._rows: Sequence[Row] = self._rates.rows(first)
         self._shown = Shown(arrangement)
-        self._since_trouble = _RECONNECTED_SAMPLES
+        self._since_failure = _RECONNECTED_SAMPLES
         self._grid = Grid(ascii_only=ascii_only)
         self._source = Source(
             socket,
@@ -100,14 +104,14 @@ class Top(App[None]):
         )
 
     def compose(self) -> ComposeResult:
-        """Put the parts one below the other."""
+        """Lay out the parts from top to bottom."""
         yield Static(id="header")
         yield self._grid
-        yield Input(id="needle", placeholder="words to look for; Enter keeps them, Esc takes them away", compact=True)
+        yield Input(id="filter", placeholder="words to filter by; Enter keeps the filter, Esc clears it", compact=True)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        """Show the first sample, and ask for more."""
+        """Show the first sample, and start polling."""
         if self._ascii:
             self.add_class("ascii")
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
@@ -116,32 +120,32 @@ class Top(App[None]):
         self._source.start()
 
     def on_unmount(self) -> None:
-        """Ask for no more."""
+        """Stop polling."""
         self._source.stop()
 
     def on_sampled(self, message: Sampled) -> None:
-        """Take a sample over, unless the reader has the table held still."""
-        self._since_trouble = 0 if self._shown.trouble else self._since_trouble + 1
-        reconnected = self._since_trouble < _RECONNECTED_SAMPLES
-        self._shown = replace(self._shown, trouble="", reconnected=reconnected)
+        """Show a sample, unless paused."""
+        self._since_failure = 0 if self._shown.failure else self._since_failure + 1
+        reconnected = self._since_failure < _RECONNECTED_SAMPLES
+        self._shown = replace(self._shown, failure="", reconnected=reconnected)
         self._latest = message.table
-        self._take_over()
+        self._update()
 
-    def _take_over(self) -> None:
+    def _update(self) -> None:
         if not self._shown.paused and self._latest is not self._table:
             self._table, self._rows = self._latest, self._rates.rows(self._latest)
         self._show()
 
     def on_failed(self, message: Failed) -> None:
-        """Say so, and keep what was known, faded."""
-        self._shown = replace(self._shown, trouble=message.why)
+        """Report the failure, and keep the last sample, faded."""
+        self._shown = replace(self._shown, failure=message.why)
         self._show()
 
     def _show(self) -> None:
         arranged = self._shown.arrangement
         lines = [_styled(kind, text, ascii_only=self._ascii) for kind, text in header(self._table, self._shown)]
         self.query_one("#header", Static).update(Text("\n").join(lines))
-        self._grid.faded = bool(self._shown.trouble)
+        self._grid.faded = bool(self._shown.failure)
         self._grid.show(arranged.apply(self._rows), self._table["time"], arranged)
 
     def _arrange(self, arrangement: Arrangement) -> None:
@@ -149,66 +153,72 @@ class Top(App[None]):
         self._show()
 
     def action_only_stale(self) -> None:
-        """Show what is stale alone, or all."""
+        """Show only what is stale, or all."""
         arranged = self._shown.arrangement
         self._arrange(replace(arranged, only_stale=not arranged.only_stale))
 
     def action_group(self) -> None:
-        """Put the rows of a unit together, or take them apart."""
+        """Group rows by unit, or not."""
         arranged = self._shown.arrangement
         self._arrange(replace(arranged, grouped=not arranged.grouped))
+
+    def action_commands(self) -> None:
+        """Show command lines in full, or names; they come with the next sample."""
+        arranged = self._shown.arrangement
+        self._source.commands = not arranged.commands
+        self._arrange(replace(arranged, commands=not arranged.commands))
 
     def action_sort_next(self, step: int) -> None:
         """Sort by another column."""
         self._arrange(self._shown.arrangement.sorted_by_next(step))
 
     def action_reverse(self) -> None:
-        """Sort the other way round."""
+        """Reverse the order."""
         arranged = self._shown.arrangement
         self._arrange(replace(arranged, reverse=not arranged.reverse))
 
     def action_pause(self) -> None:
-        """Hold the table still, or let it go on."""
+        """Pause or resume."""
         self._shown = replace(self._shown, paused=not self._shown.paused)
-        self._take_over()
+        self._update()
 
-    def action_needle(self) -> None:
-        """Open the line for words to look for."""
-        needle = self.query_one("#needle", Input)
-        needle.add_class("open")
-        self.screen.set_focus(needle)  # at once: what is typed next is meant for it
+    def action_filter(self) -> None:
+        """Open the filter's input line."""
+        line = self.query_one("#filter", Input)
+        line.add_class("open")
+        self.screen.set_focus(line)  # at once: the next keys are input for it
 
-    def action_all_again(self) -> None:
-        """Take the words away."""
-        self.query_one("#needle", Input).value = ""
-        self._close_needle()
-        self._arrange(replace(self._shown.arrangement, needle=""))
+    def action_clear_filter(self) -> None:
+        """Clear the filter."""
+        self.query_one("#filter", Input).value = ""
+        self._close_filter()
+        self._arrange(replace(self._shown.arrangement, filter=""))
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Look for them as they are typed."""
-        self._arrange(replace(self._shown.arrangement, needle=message.value))
+        """Filter while typing."""
+        self._arrange(replace(self._shown.arrangement, filter=message.value))
 
     def on_input_submitted(self) -> None:
-        """Go back to the table."""
-        self._close_needle()
+        """Return to the table."""
+        self._close_filter()
 
-    def _close_needle(self) -> None:
-        self.query_one("#needle", Input).remove_class("open")
+    def _close_filter(self) -> None:
+        self.query_one("#filter", Input).remove_class("open")
         self._grid.focus()
 
     def on_grid_title_clicked(self, message: Grid.TitleClicked) -> None:
-        """Sort by what was clicked."""
+        """Sort by the clicked column."""
         self._arrange(self._shown.arrangement.sorted_by(message.title))
 
     def on_grid_chosen(self, message: Grid.Chosen) -> None:
-        """Show the evidence on a process, or the processes of a unit."""
+        """Explain a process, or show the processes of a unit."""
         row = message.row
         if row.pid is not None:
             self._explain(row.pid)
         else:
             words = f"{row.unit or row.comm} {row.nameserver or ''}".strip()
-            self.query_one("#needle", Input).value = words
-            self._arrange(replace(self._shown.arrangement, grouped=False, needle=words))
+            self.query_one("#filter", Input).value = words
+            self._arrange(replace(self._shown.arrangement, grouped=False, filter=words))
 
     @work(thread=True)
     def _explain(self, pid: int) -> None:
@@ -218,14 +228,16 @@ class Top(App[None]):
             text = str(error)
         else:
             width = min(shutil.get_terminal_size().columns, 104) - 5
-            found = check["processes"]
-            text = explanation(check, found[0], width) if found else f"process {pid} has ended, or is tracked no more"
+            found = check.processes
+            text = (
+                explanation(check, found[0], width) if found else f"process {pid} has exited, or is no longer tracked"
+            )
         if self._ascii:
             text = text.encode("ascii", "backslashreplace").decode()
         self.call_from_thread(self.push_screen, TextScreen(f"process {pid}", text))
 
     def action_help(self) -> None:
-        """Show what the keys do."""
+        """Show the help."""
         bindings = [*Grid.BINDINGS, *self.BINDINGS]
         self.push_screen(TextScreen("help", help_text(one for one in bindings if isinstance(one, Binding))))
 
@@ -238,4 +250,4 @@ def _styled(kind: str, text: str, *, ascii_only: bool) -> Text:
         for count, state in zip(text.split()[::2], text.split()[1::2], strict=False):
             words.append(f"{count} {state}  ", STYLES.get(state, ""))
         return words
-    return Text(text, {"title": "bold", "trouble": "bold yellow"}.get(kind, ""))
+    return Text(text, {"title": "bold", "warning": "bold yellow"}.get(kind, ""))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from itertools import count
 
-from exporter import table
-from exporter.client import fetch_table
-from exporter.tableform import Table
+from exporter.feed.client import fetch_table
+from exporter.feed.top_table import Table
+from exporter.text import table
 from exporter.top.arrangement import Arrangement
 from exporter.top.columns import COLUMNS
 from exporter.top.header import Shown, header
@@ -20,9 +20,9 @@ _COLUMNS = [table.Column(column.title, right=column.right) for column in COLUMNS
 
 
 def print_samples(socket: str, number: int | None, seconds: float, arrangement: Arrangement) -> None:
-    """Print ``number`` samples, None for ever, ``seconds`` apart. Raises NoDaemon."""
+    """Print ``number`` samples (None: until interrupted), ``seconds`` apart. Raises NoDaemon."""
     rates = Rates()
-    for taken in range(number) if number is not None else _for_ever():
+    for taken in range(number) if number is not None else count():
         if taken:
             time.sleep(seconds)
             sys.stdout.write("\n")
@@ -30,15 +30,8 @@ def print_samples(socket: str, number: int | None, seconds: float, arrangement: 
         sys.stdout.flush()
 
 
-def _for_ever() -> Iterator[int]:
-    taken = 0
-    while True:
-        yield taken
-        taken += 1
-
-
 def sample(given: Table, rates: Rates, arrangement: Arrangement) -> str:
-    """Return one sample's lines. Nothing is cut: what reads them may cut."""
+    """Return one sample as text. Nothing is cut."""
     rows = arrangement.apply(rates.rows(given))
     cells = [[column.text(row, given["time"]) for column in COLUMNS] for row in rows]
     lines = [text for _, text in header(given, Shown(arrangement))]

@@ -1,39 +1,40 @@
-"""The columns of ``top``: what each says, how it sorts, and which ones a terminal has room for."""
+"""The columns of ``top``: content, order, and which ones fit the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from exporter.durations import short
 from exporter.escape import printable
-from exporter.top.rows import RANKS, Row
+from exporter.text.durations import short
+from exporter.top.rows import FOLLOWS, RANKS, Row
 
 __all__ = ["COLUMNS", "GAP", "Column", "Placed", "fit"]
 
 GAP = 1
 _SECOND = 1_000_000_000
 _FAST = 10
+_WIDEST_COMMAND = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. ``least`` and ``most`` are its widths; ``need`` says how soon it gives way (1: never, 5: first).
+    """A column. ``least`` and ``most``: its widths; ``priority``: when it is dropped (1: never, 5: first).
 
-    ``text`` is given the row and the sample's time. ``key`` is what it sorts by, None for "not known", which comes
-    last; ``falling`` whether the greatest comes first.
+    ``text`` takes the row and the sample's time. ``key``: the sort key, None for "unknown", which comes last;
+    ``descending``: whether the greatest comes first.
     """
 
     title: str
     help: str
     least: int
     most: int
-    need: int
+    priority: int
     text: Callable[[Row, int], str]
     key: Callable[[Row], Any]
     right: bool = False
-    falling: bool = False
+    descending: bool = False
 
 
 def _ago(time: int | None, now: int) -> str:
@@ -57,7 +58,7 @@ def _unit(row: Row) -> str:
 COLUMNS = (
     Column(
         "STATE",
-        "stale: asks a nameserver that its resolv.conf no longer lists",
+        "stale: queries a nameserver that its resolv.conf no longer lists",
         8,
         8,
         1,
@@ -65,14 +66,25 @@ COLUMNS = (
         lambda row: (RANKS[row.state], row.stale_since or 0),
     ),
     Column(
-        "PID", "the process, or how many a unit has", 7, 7, 1, lambda row, _: _pid(row), lambda row: row.pid, right=True
+        "PID",
+        "process ID, or the number of processes in a group",
+        7,
+        7,
+        1,
+        lambda row, _: _pid(row),
+        lambda row: row.pid,
+        right=True,
     ),
-    Column("COMM", "its name", 6, 15, 1, lambda row, _: printable(row.comm), lambda row: row.comm.lower()),
-    Column("UNIT", "systemd unit, pod, container", 10, 32, 2, lambda row, _: _unit(row), lambda row: row.unit or None),
-    Column("PATH", "how it looks names up", 8, 8, 4, lambda row, _: row.path, lambda row: row.path),
+    Column("COMM", "name of the process", 6, 15, 1, lambda row, _: printable(row.comm), lambda row: row.comm.lower()),
+    Column(
+        "UNIT", "systemd unit, pod or container", 10, 32, 2, lambda row, _: _unit(row), lambda row: row.unit or None
+    ),
+    Column(
+        "PATH", "how it looks up names: nscd, nss, direct, ...", 8, 8, 4, lambda row, _: row.path, lambda row: row.path
+    ),
     Column(
         "NAMESERVER",
-        "whom it asks",
+        "the nameserver it queries",
         15,
         39,
         1,
@@ -112,28 +124,45 @@ COLUMNS = (
         lambda row: row.stale_since,
         True,
     ),
+    Column(
+        "FOLLOWS",
+        "whether it would follow a change of resolv.conf: yes, no, or not known",
+        7,
+        7,
+        5,
+        lambda row, _: row.follows,
+        lambda row: FOLLOWS.index(row.follows),
+    ),
+)
+
+
+_COMMANDS = tuple(
+    replace(column, most=_WIDEST_COMMAND, text=lambda row, _: printable(row.command or row.comm))
+    if column.title == "COMM"
+    else column
+    for column in COLUMNS
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A column on the screen: where it begins, and how wide it is."""
+    """A column on the screen, with its position and width."""
 
     column: Column
     start: int
     width: int
 
 
-def fit(width: int) -> list[Placed]:
-    """Choose the columns that ``width`` places have room for, and give the rest of it to those that can grow."""
-    shown = list(COLUMNS)
-    for need in (5, 4, 3, 2):
+def fit(width: int, *, commands: bool = False) -> list[Placed]:
+    """Choose the columns that fit ``width``, and widen those that can grow. ``commands``: COMM has command lines."""
+    shown = list(_COMMANDS if commands else COLUMNS)
+    for priority in (5, 4, 3, 2):
         if _taken(shown) <= width:
             break
-        shown = [column for column in shown if column.need < need]
+        shown = [column for column in shown if column.priority < priority]
     widths = [column.least for column in shown]
     spare = width - _taken(shown)
-    for index, column in enumerate(shown):  # from left to right: who it is comes before a long address
+    for index, column in enumerate(shown):  # from left to right: the process comes before a long address
         given = min(max(spare, 0), column.most - column.least)
         widths[index] += given
         spare -= given

@@ -1,4 +1,4 @@
-"""The table of ``top`` on the terminal. Of ten thousand rows it writes the ones that show."""
+"""The table of ``top`` on the terminal. It renders only the visible rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from exporter.table import fitted
+from exporter.text.table import fitted
 from exporter.top.arrangement import Arrangement
 from exporter.top.columns import GAP, Placed, fit
 from exporter.top.rows import Row
@@ -25,6 +25,7 @@ STYLES = {
     "outdated": Style(color="magenta", bold=True),
     "grace": Style(color="yellow"),
     "suspect": Style(color="cyan"),
+    "quiet": Style(color="yellow", dim=True),
     "unlisted": Style(color="blue"),
     "current": Style(color="green"),
     "retired": Style(dim=True),
@@ -36,7 +37,7 @@ _FADED = Style(dim=True)
 
 
 class Grid(ScrollView, can_focus=True):
-    """Titles, and the rows below them; the cursor stays with its row when others come or go."""
+    """Titles and rows; the cursor stays on its row when others come or go."""
 
     BINDINGS = [  # noqa: RUF012 - textual's own form
         Binding("up,k", "move(-1)", "row up", show=False),
@@ -45,11 +46,11 @@ class Grid(ScrollView, can_focus=True):
         Binding("pagedown", "page(1)", "page down", show=False),
         Binding("home", "move_to(0)", "first row", show=False),
         Binding("end", "move_to(-1)", "last row", show=False),
-        Binding("enter", "choose", "evidence", key_display="Enter"),
+        Binding("enter", "choose", "explain", key_display="Enter"),
     ]
 
     class Chosen(Message):
-        """A row was asked for in full."""
+        """A row was selected."""
 
         def __init__(self, row: Row) -> None:
             super().__init__()
@@ -89,16 +90,16 @@ class Grid(ScrollView, can_focus=True):
         return self._rows[self._cursor] if self._cursor < len(self._rows) else None
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Give each column its place anew."""
+        """Lay out the columns again."""
         self._lay_out()
         self._follow_cursor()
 
     def _lay_out(self) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows) + 1)
-        self._placed = fit(self.scrollable_content_region.width)
+        self._placed = fit(self.scrollable_content_region.width, commands=self._arrangement.commands)
 
     def _follow_cursor(self) -> None:
-        """Scroll as little as it takes to have the cursor below the titles."""
+        """Scroll as little as needed to show the cursor."""
         top, height = round(self.scroll_y), self.scrollable_content_region.height - 1
         if self._cursor < top:
             self.scroll_to(y=self._cursor, animate=False, immediate=True)
@@ -110,22 +111,22 @@ class Grid(ScrollView, can_focus=True):
         self.action_move_to(min(max(self._cursor + step, 0), max(len(self._rows) - 1, 0)))
 
     def action_page(self, step: int) -> None:
-        """Move it by what the screen shows."""
+        """Move it by one screen."""
         self.action_move(step * max(self.scrollable_content_region.height - 1, 1))
 
     def action_move_to(self, index: int) -> None:
-        """Set it; -1 is the last row."""
+        """Move it to a row; -1 is the last one."""
         self._cursor = max(len(self._rows) - 1, 0) if index < 0 else index
         self._follow_cursor()
         self.refresh()
 
     def action_choose(self) -> None:
-        """Ask for the row under it."""
+        """Select the row under the cursor."""
         if self.current is not None:
             self.post_message(self.Chosen(self.current))
 
     def on_click(self, event: events.Click) -> None:
-        """Sort by a title; put the cursor on a row, and ask for the one that it is on."""
+        """Sort by a clicked title; move the cursor to a clicked row, or select it if it is there already."""
         if event.y == 0:
             for placed in self._placed:
                 if placed.start <= event.x < placed.start + placed.width + GAP:
@@ -138,7 +139,7 @@ class Grid(ScrollView, can_focus=True):
             self.action_move_to(index)
 
     def render_line(self, y: int) -> Strip:
-        """Write one line of the screen."""
+        """Render one line of the screen."""
         width = self.scrollable_content_region.width
         index = y - 1 + round(self.scroll_y)
         if y == 0:
@@ -153,7 +154,7 @@ class Grid(ScrollView, can_focus=True):
         return line.adjust_cell_length(width).apply_style(style)
 
     def _titles(self) -> str:
-        arrow = ("^v" if self._ascii else "▲▼")[self._arrangement.falling]
+        arrow = ("^v" if self._ascii else "▲▼")[self._arrangement.descending]
         words = []
         for placed in self._placed:
             title = placed.column.title

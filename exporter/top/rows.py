@@ -1,24 +1,26 @@
-"""What ``top`` shows of one process and one nameserver, and of a unit's together."""
+"""The rows of ``top``: one process and one nameserver each, or grouped by unit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from exporter.tableform import Entry, Table
-from tracer.snapshot import SEVERITY
+from exporter.feed.top_table import Entry, Table
+from tracer.verdict.states import SEVERITY
 
-__all__ = ["RANKS", "Rates", "Row", "by_unit"]
+__all__ = ["FOLLOWS", "RANKS", "Rates", "Row", "by_unit"]
 
 RANKS = {state.value: rank for rank, state in enumerate(SEVERITY)}
+"""Worst first."""
+FOLLOWS = ("no", "unknown", "yes")
 """Worst first."""
 _SECOND = 1_000_000_000
 
 
 class Row(NamedTuple):
-    """One row: an :class:`exporter.tableform.Entry` with a rate for its count.
+    """One row: an :class:`exporter.feed.top_table.Entry` with a rate instead of its count.
 
-    ``rate`` is in queries per second, None where one sample alone is known. ``pid`` is None for a unit.
+    ``rate``: queries per second, None after only one sample. ``pid``: None for a group.
     """
 
     pid: int | None
@@ -31,24 +33,26 @@ class Row(NamedTuple):
     since_removed: int
     last_query: int | None
     stale_since: int | None
+    follows: str
+    command: str = ""
     members: int = 1
-    """How many rows it stands for."""
+    """How many rows it groups."""
 
     @property
     def key(self) -> tuple[int | None, str, str | None]:
-        """What it goes on to be from one sample to the next."""
+        """What identifies it from one sample to the next."""
         return self.pid, self.unit if self.pid is None else "", self.nameserver
 
 
 class Rates:
-    """Makes rows of samples, with queries per second from what the last one said."""
+    """Makes rows from samples, with rates since the previous one."""
 
     def __init__(self) -> None:
         self._time = 0
         self._counted: dict[tuple[int, str | None], int] = {}
 
     def rows(self, table: Table) -> list[Row]:
-        """Return the rows of the next sample, which must be a later one."""
+        """Return the rows of the next sample, which must be later."""
         seconds = (table["time"] - self._time) / _SECOND if self._time else 0.0
         counted, rows = {}, []
         for entry in table["rows"]:
@@ -63,12 +67,12 @@ class Rates:
 def _rate(entry: Entry, before: int, seconds: float) -> float | None:
     if seconds <= 0 or entry.nameserver is None:
         return None
-    asked = entry.queries - before
-    return (asked if asked >= 0 else entry.queries) / seconds  # fewer than before: another process has the pid now
+    sent = entry.queries - before
+    return (sent if sent >= 0 else entry.queries) / seconds  # fewer than before: the pid was reused
 
 
 def by_unit(rows: Iterable[Row]) -> list[Row]:
-    """Return a row for each unit and nameserver; processes of no unit go together by command."""
+    """Return one row for each unit and nameserver; processes without a unit are grouped by command."""
     groups: dict[tuple[str, str, str | None], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.unit, "" if row.unit else row.comm, row.nameserver), []).append(row)
@@ -91,5 +95,7 @@ def _together(group: list[Row]) -> Row:
         sum(row.since_removed for row in group),
         max((row.last_query for row in group if row.last_query is not None), default=None),
         min((row.stale_since for row in group if row.stale_since is not None), default=None),
+        min((row.follows for row in group), key=FOLLOWS.index),
+        first.command if len({row.command for row in group}) == 1 else "",
         len(group),
     )

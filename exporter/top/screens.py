@@ -1,4 +1,4 @@
-"""What opens over the table: the evidence on one process, and the help, which is made from the keys themselves."""
+"""The screens over the table: the explanation of a process, and the help, generated from the key bindings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["TextScreen", "help_text"]
 
 
 class TextScreen(ModalScreen[None]):
-    """A text that can be scrolled, until a key closes it."""
+    """A scrollable text, closed by a key."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter,question_mark", "dismiss", "close", key_display="Esc"),
@@ -30,7 +30,7 @@ class TextScreen(ModalScreen[None]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """Put the text into a frame."""
+        """Lay out the text in a frame."""
         with VerticalScroll(id="frame") as frame:
             frame.border_title = Text(self._title)
             frame.border_subtitle = "Esc closes"
@@ -38,7 +38,7 @@ class TextScreen(ModalScreen[None]):
 
 
 def help_text(bindings: Iterable[Binding]) -> str:
-    """Return what each key does, and what each column says."""
+    """Return the meaning of each key and each column."""
     keys = [
         (binding.key_display or _readable(binding.key), binding.tooltip or binding.description) for binding in bindings
     ]
@@ -46,7 +46,7 @@ def help_text(bindings: Iterable[Binding]) -> str:
     titles = max(len(column.title) for column in COLUMNS)
     lines = ["Keys", *(f"  {key:<{width}}  {does}" for key, does in keys), "", "Columns"]
     lines += [f"  {column.title:<{titles}}  {column.help}" for column in COLUMNS]
-    lines += ["", "Mouse: click a title to sort by it, a row to go there, again for its evidence."]
+    lines += ["", "Mouse: click a title to sort, a row to move there, again to explain it."]
     return "\n".join(lines)
 
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from samples import HOSTILE, Served, process, running, snapshot
 
-from exporter.lab import wait_until
-from exporter.web import WebServer
-from tracer.snapshot import State
+from exporter.demo.lab import wait_until
+from exporter.web.server import WebServer
+from tests.support.samples import HOSTILE, Served, process, running, snapshot
+from tracer.verdict.states import State
 
 SECONDS = 30
 REFRESHED_SECONDS = 20
@@ -75,15 +75,15 @@ def text_of(tree: str) -> str:
 
 
 def test_it_says_what_the_flag_says(served: Served, tmp_path: Path) -> None:
-    """And why the picture may have gaps."""
+    """And why stale processes may be missing."""
     with serving(served) as url:
         text = text_of(seen(url, tmp_path))
     for part in (
-        "4 processes are stale: they ask a nameserver that resolv.conf no longer lists.",
+        "4 processes are stale: they query a nameserver that resolv.conf no longer lists.",
         "sendmail.service sendmail-mta 192.168.122.65 1 3m",
         "4f5e2d8c9b1a node 192.168.122.65 1",
         "2026-07-29 09:00:00 UTC 192.168.122.65 192.168.122.72, fe80::1%eth0",
-        "Lost: ring_full 3.",
+        "Events lost: ring_full 3.",
         "Probes not attached: openat2.",
         "Metrics · Healthy · Ready",
     ):
@@ -136,4 +136,4 @@ def test_nobody_is_stale(served: Served, tmp_path: Path) -> None:
     served.snapshot = snapshot(process(1))
     with serving(served) as url:
         text = text_of(seen(url, tmp_path))
-    assert "Nothing is stale: nobody asks a nameserver that resolv.conf no longer lists." in text
+    assert "Nothing is stale: no process queries a nameserver that resolv.conf no longer lists." in text

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from monitoring import DEPLOY
+from tests.deploy.monitoring import DEPLOY
 
 FILE = DEPLOY / "grafana" / "resolvtrace.json"
 _LABEL_VALUES = re.compile(r"label_values\((?P<metric>.+), (?P<label>\w+)\)")

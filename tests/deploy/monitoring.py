@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from exporter.lab import wait_until
+from exporter.demo.lab import wait_until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "resolvtrace.rules.yml"

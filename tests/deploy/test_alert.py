@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-import dashboard
 import pytest
-from building import build
-from lab_cgroups import Cgroups
-from monitoring import Prometheus, Sample, Service, alertmanager, prometheus
-from tracing import SHORT, Daemon, daemon
 
-from exporter.lab import NAME, NEW, OLD, experiment, wait_until
+from exporter.demo.lab import NAME, NEW, OLD, experiment, wait_until
+from tests.deploy import dashboard
+from tests.deploy.monitoring import Prometheus, Sample, Service, alertmanager, prometheus
+from tests.support.building import build
+from tests.support.lab_cgroups import Cgroups
+from tests.support.tracing import SHORT, Daemon, daemon
 
 UNIT = f"getip-{os.getpid()}.service"
 """No other unit of this machine: the daemon sees all there are."""

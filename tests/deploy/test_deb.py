@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.lab import wait_until
+from exporter.demo.lab import wait_until
 from tracer.version import VERSION
 
 WAIT = 60.0

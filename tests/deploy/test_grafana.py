@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import dashboard
 import pytest
 from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from tests.deploy import dashboard
 
 OF_PROMETHEUS = {"useValueForTime", "titleFormat"}
 """Keys of an annotation that its data source reads, and the dashboard's model does not know."""

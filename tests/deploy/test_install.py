@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter import configuration
-from exporter.keys import KEYS
+from exporter.config import configuration
+from exporter.config.options import OPTIONS
 
 EXAMPLE = Path("deploy/resolvtrace.toml")
 
@@ -56,7 +56,7 @@ def test_the_installed_command_runs_from_anywhere_in_any_environment(installed: 
         cwd=tmp_path,
         env={"PATH": "/nowhere", "PYTHONPATH": str(tmp_path)},
     )
-    assert (done.returncode, done.stdout) == (0, "the configuration is right\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "configuration OK\n"), done.stderr
 
 
 def test_nothing_of_it_refers_to_the_checkout(installed: Path) -> None:
@@ -133,5 +133,5 @@ def test_the_example_says_what_holds_anyway(tmp_path: Path) -> None:
         for name, value in tomllib.loads(path.read_text()).items()
         for key in (value if isinstance(value, dict) else [""])
     }
-    assert flat == {key.name for key in KEYS}
+    assert flat == {key.name for key in OPTIONS}
     assert configuration.load(path, {}).values == configuration.load(EXAMPLE, {}).values

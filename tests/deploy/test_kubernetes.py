@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
-from building import build
 from cloudcoil.models.prometheus_operator.v1 import PodMonitor
-from lab_cgroups import Cgroups
-from monitoring import DEPLOY, SCRAPE
-from tracing import SHORT, daemon
 
-from exporter.lab import NAME, NEW, OLD, World, experiment
-from tracer.pods import DEFAULT_DIRECTORY
+from exporter.demo.lab import NAME, experiment
+from tests.deploy.manifests import CONTAINER, POD, UID, Manifest, cgroup_of, container_of, left_behind, pod_of, read
+from tests.deploy.monitoring import DEPLOY, SCRAPE
+from tests.support.building import build
+from tests.support.lab_cgroups import Cgroups
+from tests.support.tracing import daemon
+from tracer.observe.pods import DEFAULT_DIRECTORY
 from tracer.version import VERSION
 
 OLDEST, LATEST = "1.30", kubernetes_validate.latest_version()
 """AppArmor's field is there from 1.30 on."""
-UID = "6f1c2b7e-3d4a-4c8b-9e21-0a1b2c3d4e5f"
-CONTAINER = "0123456789abcdef" * 4
-Manifest = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def manifests() -> dict[str, Manifest]:
     """Have kubectl make them, by kind."""
-    made = subprocess.run(
-        ["kubectl", "kustomize", DEPLOY / "kubernetes"], check=True, capture_output=True, text=True, timeout=60
-    )
-    return {one["kind"]: one for one in yaml.safe_load_all(made.stdout)}
+    return read()
 
 
 @pytest.fixture(scope="module")
 def container(manifests: dict[str, Manifest]) -> Manifest:
     """Give the one container of the pods."""
-    (only,) = manifests["DaemonSet"]["spec"]["template"]["spec"]["containers"]
-    return dict(only)
+    return container_of(manifests)
 
 
 def test_every_file_is_part_of_it() -> None:
@@ -80,7 +72,7 @@ def test_everything_is_in_one_namespace_and_of_this_version(
     name = manifests["Namespace"]["metadata"]["name"]
     assert {one["metadata"].get("namespace", name) for one in manifests.values()} == {name}
     assert container["image"].endswith(f"/resolvtrace:{VERSION}")
-    pod = manifests["DaemonSet"]["spec"]["template"]["spec"]
+    pod = pod_of(manifests)
     assert pod["serviceAccountName"] == manifests["ServiceAccount"]["metadata"]["name"]
     assert (pod["automountServiceAccountToken"], pod["hostPID"]) == (False, True)
 
@@ -123,7 +115,7 @@ def confined(container: Manifest, directory: Path) -> list[str]:
 
 def test_the_daemon_does_its_work_with_these_privileges_alone(container: Manifest, tmp_path: Path) -> None:
     """It attaches every probe, and names the pod of a process that is left behind."""
-    (tmp_path / "pods" / f"shop_web-0_{UID}").mkdir(parents=True)
+    (tmp_path / "pods" / f"{POD}_{UID}").mkdir(parents=True)
     (tmp_path / "resolvtrace.d").mkdir()
     (tmp_path / "resolvtrace.d" / "pods.toml").write_text(f'pod_logs_dir = "{tmp_path}/pods"\n')
     loop = [str(build("getaddrinfo_loop")), NAME, "100"]
@@ -134,20 +126,6 @@ def test_the_daemon_does_its_work_with_these_privileges_alone(container: Manifes
             row = left_behind(lab.world, cgroups.within(cgroup_of(UID, CONTAINER), loop), running)
     assert row["pod"] == "shop/web-0"
     assert "kubectl -n shop delete pod web-0" in row["advice"]
-
-
-def cgroup_of(uid: str, container: str) -> str:
-    """Name a container's cgroup as containerd does."""
-    return f"kubepods.slice/kubepods-pod{uid.replace('-', '_')}.slice/cri-containerd-{container}.scope"
-
-
-def left_behind(world: World, argv: list[str], running: Any) -> dict[str, Any]:
-    """Let a process miss a change; gives its row."""
-    world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
-    program = world.start(argv, {"RES_OPTIONS": "no-reload"})
-    running.wait_for_state(program.pid, "current", 30)
-    world.write_resolv_conf(f"nameserver {NEW}\n{SHORT}")
-    return dict(running.wait_for_state(program.pid, "stale", 30))
 
 
 def test_pods_are_named_by_what_is_mounted(container: Manifest) -> None:

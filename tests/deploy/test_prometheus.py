@@ -6,6 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from prometheus_client.exposition import generate_latest
+
+from exporter.prometheus import metrics
+from tests.support.samples import full, snapshot
+from tracer.report.snapshot import Snapshot
 
 FILES = sorted(Path("deploy/prometheus").iterdir())
 RULES = [file for file in FILES if file.name.endswith(".rules.yml")]
@@ -39,3 +44,11 @@ def test_promtool_finds_nothing_wrong(words: tuple[str | Path, ...]) -> None:
     """Rules, scrape configuration, and what the alerts say in each case."""
     done = promtool(*words)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("value", [full(), snapshot()], ids=["full", "empty"])
+def test_promtool_has_nothing_to_say_of_the_metrics(value: Snapshot) -> None:
+    """Prometheus' own linter accepts every name, type and help text."""
+    text = generate_latest(metrics.registry(lambda: value)).decode()
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

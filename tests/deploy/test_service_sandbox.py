@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from exporter.feed import GROUP
-from exporter.lab import wait_until
-from tracer.privileges import KEPT
+from exporter.demo.lab import wait_until
+from exporter.feed.server import GROUP
+from tracer.kernel.privileges import KEPT
 
 WAIT = 60.0
 MANAGER = Path("tests/deploy/service_manager.sh")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.feed import GROUP
-from tracer.privileges import KEPT, LOADING
+from exporter.feed.server import GROUP
+from tracer.kernel.privileges import KEPT, LOADING
 
 UNIT = Path("deploy/systemd/resolvtrace.service")
 MOST_EXPOSED = 2.4

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from doubles import OLD, World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.configuration import load
-from exporter.webconfig import load_web_config
+from exporter.config.configuration import load
+from exporter.web.webconfig import load_web_config
+from tests.support.doubles import OLD
+from tests.support.world import World
 from tracer.errors import ResolvtraceError
 from tracer.kernel import records
-from tracer.store import SavedState, Store, saved_process
-from tracer.views import SavedView
+from tracer.ledger.plain import dump
+from tracer.ledger.saved import SCHEMA, Saved
+from tracer.ledger.store import Store
 
 BOOT = "4f1c"
 EXAMPLES = settings(deadline=None, max_examples=200)
@@ -41,14 +44,7 @@ def saved_text() -> str:
     world = World(OLD)
     world.start(10)
     world.make_stale(10)
-    saved = [one for process in world.ledger.processes.values() if (one := saved_process(process))]
-    views = {"host": SavedView(world.host.path, world.host.directory, world.host.history)}
-    directory = Path("/nonexistent")
-    store = Store.__new__(Store)
-    store._file = directory
-    from tracer.store import _state_to  # noqa: PLC0415
-
-    return json.dumps(_state_to(SavedState(BOOT, views, saved, {})))
+    return dump({"schema": SCHEMA, "boot_id": BOOT, "ended": True, "serial": 1, "saved": world.saved()})
 
 
 SAVED = saved_text()
@@ -64,10 +60,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(st.binary() | st.text().map(str.encode) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_any_state_file(place: Path, data: bytes) -> None:
     """Used, or kept aside and said so."""
-    store = Store(place / "state")
-    (place / "state" / "state.json").write_bytes(data)
-    loaded = store.load(BOOT)
-    assert loaded.problem is not None or loaded.state == SavedState(BOOT)
+    with closing(Store(place / "state")) as store:
+        (place / "state" / "state.json").write_bytes(data)
+        loaded = store.load(BOOT)
+    assert loaded.problem is not None or loaded.saved == Saved()
+
+
+@EXAMPLES
+@given(st.binary() | st.lists(json_values.map(lambda value: json.dumps(value).encode())).map(b"\n".join))
+def test_any_journal(place: Path, data: bytes) -> None:
+    """Used, or kept aside and said so."""
+    with closing(Store(place / "journal")) as store:
+        (place / "journal" / "state.json").write_text(SAVED)
+        (place / "journal" / "journal.jsonl").write_bytes(b"1\n" + data)
+        loaded = store.load(BOOT)
+    assert loaded.problem is not None or loaded.saved.processes
 
 
 def test_a_state_file_cut_at_every_byte(tmp_path: Path) -> None:
@@ -92,11 +99,12 @@ def test_any_records_and_counts(several: list[bytes], data: st.DataObject) -> No
     world = World(OLD)
     world.start(10)
     for one in several:
-        world.ledger.record(records.parse_record(one))
+        world.observer.record(records.parse_record(one))
     keys = data.draw(st.lists(st.binary(min_size=records.SIZES["query_key"], max_size=records.SIZES["query_key"])))
     values = st.binary(min_size=records.SIZES["queries"], max_size=records.SIZES["queries"])
     counted = [(records.parse_query_key(key), records.parse_queries(data.draw(values))) for key in keys]
-    world.ledger.tick(counted)
+    world.counted.update(counted)
+    world.tick()
     world.tick()
 
 

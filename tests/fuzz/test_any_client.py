@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import full, running
-from test_web import everything
 
-from exporter import client
-from exporter.client import NoDaemon
-from exporter.feed import FeedServer
-from exporter.web import WebServer
+from exporter.feed import client
+from exporter.feed.client import NoDaemon
+from exporter.feed.server import FeedServer
+from exporter.web.server import WebServer
+from tests.support.samples import full, running
+from tests.unit.exporter.web.test_server import everything
 
 SEED = 5
 NUMBERS = [300, pytest.param(20_000, marks=pytest.mark.slow)]
@@ -73,7 +73,7 @@ def test_any_request_to_the_socket(number: int) -> None:
                     continue
                 (line,) = told.splitlines()
                 assert {"error"} == json.loads(line).keys() or b'"want"' in sent, sent
-            assert client.fetch_snapshot(path, WAIT)["processes"]
+            assert client.fetch_json(path, WAIT)["processes"]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -97,7 +97,7 @@ def test_any_request_to_the_web_server(number: int) -> None:
 def test_any_answer_to_a_command(answer: bytes) -> None:
     """What is no form of ours is told as one line, and is no traceback."""
     try:
-        client._with("processes", client._understand(answer, "/run/x"), "/run/x")
+        client._with("processes", client._parse(answer, "/run/x"), "/run/x")
     except NoDaemon as error:
         assert "/run/x" in str(error)
         assert len(str(error).splitlines()) == 1

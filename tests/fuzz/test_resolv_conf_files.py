@@ -6,8 +6,9 @@ import os
 from random import Random
 
 import pytest
-from glibc import ask, parse, reading
-from resolv_conf_files import resolv_conf
+
+from tests.fuzz.resolv_conf_files import resolv_conf
+from tests.support.glibc import ask, parse, reading
 
 _AT_ONCE = 10_000
 

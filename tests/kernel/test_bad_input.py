@@ -15,11 +15,11 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from building import build
-from lab_cgroups import Cgroups
-from tracing import RESOLVTRACE, SHORT, Daemon, daemon
 
-from exporter.lab import NAME, NEW, OLD, Program, World, wait_until
+from exporter.demo.lab import NAME, NEW, OLD, Program, World, wait_until
+from tests.support.building import build
+from tests.support.lab_cgroups import Cgroups
+from tests.support.tracing import RESOLVTRACE, SHORT, Daemon, daemon
 from tracer.kernel.filesystems import find_cgroup2
 
 IMPLICIT = "127.0.0.1"
@@ -393,14 +393,15 @@ def wait_for_a_query(running: Daemon) -> None:
 CONFIGURATIONS = {
     "a key that does not exist": ("sokcet = '/x'", "sokcet", "socket?"),
     "a table that does not exist": ("[verdikt]\nmin_queries = 2", "verdikt", "verdict.min_queries?"),
-    "another type": ("[verdict]\nmin_queries = 'two'", "'two'", "whole number"),
-    "too small": ("[verdict]\nmin_queries = 0", "min_queries", "from 1"),
+    "another type": ("[verdict]\nmin_queries = 'two'", "'two'", "integer"),
+    "too small": ("[verdict]\nmin_queries = 0", "min_queries", "at least 1"),
     "negative": ("[verdict]\ngrace_seconds = -1", "grace_seconds", "seconds"),
     "no number": ("[verdict]\ngrace_seconds = nan", "grace_seconds", "seconds"),
     "without end": ("[verdict]\ngrace_seconds = inf", "grace_seconds", "seconds"),
     "no choice": ("[log]\nlevel = 'loud'", "loud", "debug, info, warning, error"),
     "no address": ("[web]\nlisten_address = 'localhost'", "localhost", "HOST:PORT"),
-    "no TOML": ("[verdict\nmin_queries = 2", "no TOML", "line 1"),
+    "no path": ("[web]\ntelemetry_path = 'metrics'", "web.telemetry_path", "begins with /"),
+    "no TOML": ("[verdict\nmin_queries = 2", "not valid TOML", "line 1"),
 }
 
 
@@ -426,11 +427,11 @@ def test_a_bad_configuration_is_not_run(tmp_path: Path) -> None:
 
 def test_a_configuration_that_is_not_there_is_told(tmp_path: Path) -> None:
     """One that was asked for by name."""
-    assert "no configuration file" in refusal(tmp_path, f"--config={tmp_path}/absent.toml")
+    assert "does not exist" in refusal(tmp_path, f"--config={tmp_path}/absent.toml")
 
 
 def test_a_port_in_use_is_told(tmp_path: Path, live: Daemon) -> None:
-    """Which, and how to choose another."""
+    """Which flag, which address."""
     line = refusal(tmp_path, f"--web.listen-address={live.address}")
     assert str(live.address) in line
     assert "--web.listen-address" in line

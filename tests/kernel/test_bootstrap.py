@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from building import build
-from tracing import Daemon, daemon
 
-from exporter.lab import NAME, OLD_ANSWER, Nameserver, Program, World, nameserver
+from exporter.demo.lab import NAME, OLD_ANSWER, Nameserver, Program, World, nameserver
+from tests.support.building import build
+from tests.support.tracing import Daemon, daemon
 
 WORLD_V4, WORLD_V6, TLS = "192.0.2.53", "fd00::53", "192.0.2.85"
 LOOPBACK = "127.23.53.1"

@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from building import build
-from tracing import SHORT
 
-from exporter.lab import NAME, NEW_ANSWER, OLD, Experiment, experiment
+from exporter.demo.lab import NAME, NEW_ANSWER, OLD, Experiment, experiment
+from tests.support.building import build
+from tests.support.tracing import SHORT
 from tracer.clock import Clock
 from tracer.engine import Settings, Tracer
-from tracer.generations import SECOND
 from tracer.helpers import Helpers
-from tracer.rules import Policy
-from tracer.snapshot import ProcessSnapshot, Snapshot, State
-from tracer.verdict import Thresholds
+from tracer.report.snapshot import ProcessSnapshot, Snapshot
+from tracer.resolvconf.history import SECOND
+from tracer.verdict.rules import Policy
+from tracer.verdict.states import State
+from tracer.verdict.verdict import Thresholds
 
 HOUR = 3600 * SECOND
 SLEEP = 10 * SECOND

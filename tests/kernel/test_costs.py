@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from doubles import World
-from tracing import daemon
 
 from benchmarks import work
 from benchmarks.costs import Meter, meter
 from benchmarks.work import Work
+from tests.support.tracing import daemon
+from tests.support.world import World
 
 pytestmark = pytest.mark.alone
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import build
-from tracing import SHORT, daemon
 
-from exporter.lab import NAME, NEW, OLD, OLD_ANSWER, Program, World, experiment
+from exporter.demo.lab import NAME, NEW, OLD, OLD_ANSWER, Program, World, experiment
+from tests.support.building import build
+from tests.support.tracing import SHORT, daemon
 
 V4, OTHER_V4 = "192.0.2.53", "192.0.2.54"
 V6, OTHER_V6 = "fd00::53", "fd00::54"
@@ -149,6 +149,6 @@ def test_a_tls_handshake_raises_no_flag(tmp_path: Path) -> None:
         probing.wait_for_line("h", skip=2)
         running.settle()
         row = running.row(probing.pid) or {}
-        assert (row["state"], row["nameservers"][0]["queries"]) == ("retired", 10)
+        assert (row["state"], row["nameservers"][0]["queries"]) == ("quiet", 10)
         probing.write_line("d")
         running.wait_for_state(probing.pid, "stale", 10)

@@ -14,17 +14,19 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
-from tracing import RESOLVTRACE, daemon
 
-from exporter.lab import Program, World
-from tracer.examination import Result
-from tracer.examination.bpf import root_cgroup
+from exporter.demo.lab import Program, World
+from tests.support.opened import opened
+from tests.support.tracing import RESOLVTRACE, daemon
+from tracer.doctor import Result
+from tracer.doctor.bpf import root_cgroup
+from tracer.kernel.cgroup_attachments import ALLOW_MULTI, attached_to
+from tracer.kernel.feature_probes import knows_helper, try_program, try_ring
 from tracer.kernel.filesystems import find_cgroup2
-from tracer.kernel.neighbours import ALLOW_MULTI, attached_to
 from tracer.kernel.programs import BPF_PROG_TYPE_CGROUP_SKB, CGROUP_PROGRAMS
-from tracer.kernel.trial import knows_helper, try_program, try_ring
 
-AS_NOBODY = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--")
+CHECKOUT = Path(__file__).parents[2]
+AS_NOBODY = (*opened(CHECKOUT), "setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--")
 AS_ROOT_WITHOUT_BPF = ("setpriv", "--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-all", "--")
 SECONDS = 30
 CONF = "/etc/resolv.conf"
@@ -61,11 +63,6 @@ def status(found: dict[str, set[str]]) -> int:
     return 2 if "fail" in worst else 1 if "warn" in worst else 0
 
 
-def reachable_for_nobody() -> bool:
-    """Whether nobody can run this checkout."""
-    return subprocess.run([*AS_NOBODY, RESOLVTRACE, "--version"], check=False, capture_output=True).returncode == 0
-
-
 def test_root_with_a_daemon(tmp_path: Path) -> None:
     """What the daemon runs on is found to be in order, and so is the daemon."""
     with daemon(tmp_path) as running:
@@ -89,7 +86,6 @@ def test_no_daemon(tmp_path: Path) -> None:
     assert done.returncode == status(results(done)) >= 1
 
 
-@pytest.mark.skipif(not reachable_for_nobody(), reason="this checkout is closed to other users")
 def test_nobody_is_told_what_root_is_needed_for() -> None:
     """No traceback, and what can be seen is told all the same."""
     done = doctor("/nonexistent/socket", before=AS_NOBODY)
@@ -102,7 +98,6 @@ def test_nobody_is_told_what_root_is_needed_for() -> None:
     assert status(found) >= 1
 
 
-@pytest.mark.skipif(not reachable_for_nobody(), reason="this checkout is closed to other users")
 def test_nobody_beside_a_daemon_that_traces(tmp_path: Path) -> None:
     """Whoever may ask the daemon needs no privileges to learn that all is well."""
     with daemon(tmp_path) as running:
@@ -140,21 +135,25 @@ def test_bad_files() -> None:
         world.write_resolv_conf(" nameserver 192.0.2.1\nnameserver 192.0.2.2\r\n")
         (first, second, third) = of_resolv_conf(world)
         assert (first[0], second[0], third[0]) == ("warn", "warn", "fail")
-        assert "others ask 192.0.2.1, 192.0.2.2" in third[1]
+        assert "other resolvers query 192.0.2.1, 192.0.2.2" in third[1]
         world.delete_resolv_conf()
         ((result, text),) = of_resolv_conf(world)
         assert (result, "there is no /etc/resolv.conf" in text) == ("fail", True)
         os.mkfifo(world.path(CONF))
         ((result, text),) = of_resolv_conf(world)
-        assert (result, "no regular file" in text) == ("fail", True)
+        assert (result, "not a regular file" in text) == ("fail", True)
         world.delete_resolv_conf()
         world.path(CONF).symlink_to("../run/systemd/resolve/stub-resolv.conf")
         ((result, text),) = of_resolv_conf(world)
-        assert (result, "leads nowhere" in text) == ("fail", True)
+        assert (result, "dangling" in text) == ("fail", True)
 
 
 def test_what_hangs_or_ends_programs_does_so() -> None:
-    """The two failures that glibc 2.36 makes of a line, on this machine's glibc: else the advice is out of date."""
+    """The two failures that glibc 2.36 makes of a line, on this machine's glibc: else the advice is out of date.
+
+    glibc 2.41 no longer ends a program for a long domain; the advice names the version that does.
+    """
+    ends_programs = os.confstr("CS_GNU_LIBC_VERSION") == "glibc 2.36"
     options = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 
     def lookup(line: str) -> Program:
@@ -163,7 +162,7 @@ def test_what_hangs_or_ends_programs_does_so() -> None:
 
     with World([], options) as world:
         assert lookup(f"search {'a' * 255}\n").wait(SECONDS) == 2
-        assert lookup(f"search {'a' * 256}\n").wait(SECONDS) == -signal.SIGABRT
+        assert lookup(f"search {'a' * 256}\n").wait(SECONDS) == (-signal.SIGABRT if ends_programs else 2)
         with pytest.raises(subprocess.TimeoutExpired):
             lookup("sortlist 192.0.2.0\r\n").wait(5)
 
@@ -220,4 +219,4 @@ def test_nscd_that_runs(tmp_path: Path) -> None:
         world.start_nscd()
         program = world.start([RESOLVTRACE, "doctor", "--socket", str(tmp_path / "none")])
         program.wait(SECONDS)
-        assert "nscd           runs: what getaddrinfo(3) asks goes through it" in program.output()
+        assert "nscd           running: getaddrinfo(3) and gethostbyname(3) go through it" in program.output()

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import build
 from prometheus_client.parser import text_string_to_metric_families
-from tracing import SHORT, Daemon, addresses, daemon
 
-from exporter.lab import NAME, NEW, NEW_ANSWER, OLD, OLD_ANSWER, Experiment, Program, experiment, wait_until
+from exporter.demo.lab import NAME, NEW, NEW_ANSWER, OLD, OLD_ANSWER, Experiment, Program, experiment, wait_until
+from tests.support.building import build
+from tests.support.tracing import SHORT, Daemon, addresses, daemon
 
 NO_RELOAD = {"RES_OPTIONS": "no-reload"}
 GRACE = 2.0
@@ -194,7 +194,7 @@ def test_a_job_that_execs_starts_afresh(lab: Experiment, running: Daemon, jobs: 
     rows = [row for sample in samples for row in sample.values()]
     assert {row["owner"] == row["pid"] for row in rows} == {True}
     for pid in (parent.pid, other.pid):
-        assert {sample[pid]["state"] for sample in samples} <= {"current", "retired"}
+        assert {sample[pid]["state"] for sample in samples} <= {"current", "quiet"}
         assert [use["worker_queries"] for use in samples[-1][pid]["nameservers"]] == [0]
     assert "stale" not in {row["state"] for row in rows}
 

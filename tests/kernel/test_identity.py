@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import build
-from lab_cgroups import Cgroups
 from prometheus_client import parser as text_parser
-from tracing import RESOLVTRACE, SHORT, Daemon, daemon
 
-from exporter.lab import NAME, OLD, OLD_ANSWER, Program, World, experiment, wait_until
+from exporter.demo.lab import NAME, OLD, OLD_ANSWER, Program, World, experiment, wait_until
+from tests.support.building import build
+from tests.support.lab_cgroups import Cgroups
+from tests.support.tracing import RESOLVTRACE, SHORT, Daemon, daemon
 
 pytestmark = pytest.mark.alone
 
@@ -28,11 +27,11 @@ UID = 12345
 CASES = {
     "service": ("system.slice/foo.service", "foo.service", None),
     "template": ("system.slice/system-foo.slice/foo@bar.service", "foo@bar.service", None),
-    "user": ("user.slice/user-1000.slice/user@1000.service/app.slice/app-foo.scope", "app-foo.scope", None),
+    "user": ("user.slice/user-1000.slice/user@1000.service/app.slice/app-foo.scope", "user@1000/app-foo.scope", None),
     "docker": (f"system.slice/docker-{CONTAINER}.scope", None, CONTAINER),
     "pod": (f"kubepods.slice/kubepods-pod1.slice/cri-containerd-{CONTAINER}.scope", None, CONTAINER),
     "named pod": (f"kubepods.slice/kubepods-pod{POD_UID}.slice/cri-containerd-{CONTAINER}.scope", None, CONTAINER),
-    "inside": (f"system.slice/docker-{CONTAINER}.scope/system.slice/bar.service", "bar.service", CONTAINER),
+    "inside": (f"system.slice/docker-{CONTAINER}.scope/system.slice/bar.service", None, CONTAINER),
     "none": ("neither", None, None),
 }
 HOSTILE = b'\x1b]0;x\x07\n"\\\xff}'
@@ -88,8 +87,13 @@ def run(tmp_path_factory: pytest.TempPathFactory, cgroups: Cgroups) -> Run:
         run_in(shell, cgroups.within("system.slice/new.service", [*asks, BRIEF]), len(services) + 1)
         running.settle()
         assert running.stop() == 0
-        departed = json.loads((running.state_dir / "state.json").read_text())["departed"]
-    return Run(rows, {row[0]: (row[1], row[2], row[4]) for row in departed if row[3] == BRIEF})
+        past_uses = running.saved()["past_uses"]
+    exited = {}
+    for use in past_uses:
+        unit, exe, view, nameserver = use["key"]
+        if nameserver == BRIEF:
+            exited[unit] = (exe, view, use["queries"])
+    return Run(rows, exited)
 
 
 def run_in(shell: Program, argv: Sequence[str], number: int) -> None:
@@ -106,7 +110,7 @@ def test_a_pod_has_the_name_that_the_kubelet_gave_its_logs(run: Run) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_unit_and_container_are_those_of_the_cgroup(run: Run, name: str) -> None:
-    """Named as systemd, Docker and containerd name them; the innermost unit counts."""
+    """Named as systemd, Docker and containerd name them; a unit inside a container is none of the host's."""
     _, unit, container = CASES[name]
     assert (run.rows[name]["unit"], run.rows[name]["container"]) == (unit, container)
 
@@ -152,13 +156,13 @@ def test_a_hostile_name_acts_nowhere(tmp_path: Path, cgroups: Cgroups) -> None:
         running.wait_for_state(frozen.pid, "stale", 20)
         shown = [check(running, *flags) for flags in ((), ("--all",), ("--json",))]
         metrics = running.metrics()
-        wait_until(lambda: "stale resolver" in running.log(), 5, "the log to tell")
+        wait_until(lambda: "event=stale " in running.log(), 5, "the log to tell")
         log = running.log()
     for text in [*shown, metrics, log]:
         assert not [character for character in text if not character.isprintable() and character != "\n"]
         assert str(frozen.pid) in text or text is metrics
     assert HOSTILE_SHOWN in shown[0]
-    told = [line for line in log.splitlines() if "stale resolver" in line and str(frozen.pid) in line]
+    told = [line for line in log.splitlines() if "event=stale " in line and str(frozen.pid) in line]
     assert len(told) == 1
     families = {family.name: family for family in text_parser.text_string_to_metric_families(metrics)}
     labels = [sample.labels for sample in families["resolvtrace_stale_resolver"].samples]

@@ -15,13 +15,13 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from tracing import RESOLVTRACE, Daemon, daemon
 
-from exporter.lab import wait_until
+from exporter.demo.lab import wait_until
+from tests.support.tracing import RESOLVTRACE, Daemon, daemon
 from tracer.kernel.programs import CGROUP_PROGRAMS, TRACEPOINTS
 
 KINDS = ("prog", "link", "map")
-OURS = {one.function for one in (*CGROUP_PROGRAMS, *TRACEPOINTS)}
+OURS = {one.function for one in CGROUP_PROGRAMS} | {one.function for one in TRACEPOINTS}
 DELAYS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.3, 1.6]
 """Seconds after the start; alone, loading is over after about one."""
 MARK = "RESOLVTRACE_TEST_MARK"
@@ -140,7 +140,7 @@ def test_a_dead_loader_is_reported(tmp_path: Path) -> None:
         os.kill(loader, signal.SIGKILL)
         assert process.wait(30) == 1
     (line,) = (tmp_path / "log").read_text().splitlines()
-    assert line.startswith("resolvtrace daemon: the loader died")
+    assert line.startswith("resolvtrace daemon: the loader was killed by signal 9 (Killed)")
     wait_until(lambda: not orphans(), GONE_SECONDS, "programs that nobody holds to be gone")
 
 

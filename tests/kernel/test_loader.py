@@ -1,12 +1,42 @@
-"""What the loading child leaves to the daemon: descriptors, and nothing of the compiler."""
+"""What the loading child leaves to the daemon: descriptors, nothing of the compiler, and its last words if it fails."""
 
 from __future__ import annotations
 
+import shutil
+import signal
+import sys
 from pathlib import Path
 
-from tracing import daemon
+import pytest
 
-from exporter.lab import wait_until
+from exporter.demo.lab import wait_until
+from tests.support.tracing import RESOLVTRACE, Daemon, daemon
+from tracer.kernel import programs
+
+WITH_OTHER_PROGRAMS = """
+import sys
+from pathlib import Path
+from exporter import cli
+from tracer.kernel import programs
+programs.SOURCE = Path(sys.argv.pop(1))
+{also}
+sys.exit(cli.main())
+"""
+# BPF has five registers for arguments.
+REFUSED_BY_LLVM = """
+static __attribute__((noinline)) u64 refused_by_llvm(u64 *a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+    *a = b + c + d + e + f;
+    return f;
+}
+int calls_it(u64 *c) { return refused_by_llvm(c, c[1], c[2], c[3], c[4], c[5]); }
+"""
+UNCHECKED = "struct process *found = processes.lookup(&tgid);\n    if (found)"
+KILLED_WHILE_COMPILING = """
+import os
+from tracer.kernel import loader
+loader._Module = lambda *_: os.kill(os.getpid(), {number})
+"""
 
 
 def test_the_compiler_is_gone_when_the_daemon_is_ready(tmp_path: Path) -> None:
@@ -19,3 +49,65 @@ def test_the_compiler_is_gone_when_the_daemon_is_ready(tmp_path: Path) -> None:
         for one in (pid, *children.read_text().split()):
             maps = Path(f"/proc/{one}/maps").read_text()
             assert not [name for name in ("libbcc", "libLLVM", "libclang") if name in maps]
+
+
+def error_of(directory: Path, source: Path, also: str = "") -> str:
+    """Start a daemon with other programs; it ends with one error, and nothing printed before it: give that."""
+    trying = Daemon(directory)
+    python = [sys.executable, "-c", WITH_OTHER_PROGRAMS.format(also=also), str(source)]
+    at = trying._command.index(str(RESOLVTRACE))
+    trying._command[at : at + 1] = python
+    trying.launch()
+    try:
+        assert trying.process.wait(60) != 0
+    finally:
+        trying.process.kill()
+    told = trying.log()
+    assert told.startswith("resolvtrace daemon: the ")
+    assert told.count("resolvtrace daemon: ") == 1
+    return told
+
+
+def changed_programs(directory: Path, name: str, old: str, new: str) -> Path:
+    """Copy the programs, with one change to one file."""
+    source = directory / "bpf"
+    shutil.copytree(programs.SOURCE, source)
+    text = (source / name).read_text()
+    assert text.count(old) == 1
+    (source / name).write_text(text.replace(old, new))
+    return source
+
+
+def test_a_compiler_that_exits(tmp_path: Path) -> None:
+    """LLVM ends the process from C: what it printed is told, and what to do."""
+    source = changed_programs(tmp_path, "cgroup.h", "#define ALLOW 1\n", f"#define ALLOW 1\n{REFUSED_BY_LLVM}")
+    told = error_of(tmp_path, source)
+    assert "the loader exited with status 1: " in told
+    assert "in function calls_it" in told
+    assert "too many " in told
+    assert "update python3-bpfcc" in told
+
+
+def test_an_error_of_the_source(tmp_path: Path) -> None:
+    """The compiler's words, which name file and line."""
+    told = error_of(tmp_path, changed_programs(tmp_path, "opens.c", "#define O_PATH", "#error broken\n#define O_PATH"))
+    assert "the probes do not compile: " in told
+    assert "bpf/opens.c:" in told
+    assert "broken" in told
+
+
+def test_a_program_that_the_verifier_refuses(tmp_path: Path) -> None:
+    """The verifier's words: a value of a map is used before it is known to be there."""
+    unsafe = UNCHECKED.replace("if (found)", "if (found->birth)")
+    told = error_of(tmp_path, changed_programs(tmp_path, "maps.h", UNCHECKED, unsafe))
+    assert "the kernel refuses program tracepoint__task__task_newtask: " in told
+    assert "invalid mem access" in told
+    assert "map_value_or_null" in told
+
+
+@pytest.mark.parametrize(("number", "remedy"), [(signal.SIGKILL, "memory"), (signal.SIGSEGV, "update python3-bpfcc")])
+def test_a_loader_that_is_killed(tmp_path: Path, number: signal.Signals, remedy: str) -> None:
+    """The signal is told by its name, and what it may mean."""
+    told = error_of(tmp_path, programs.SOURCE, KILLED_WHILE_COMPILING.format(number=int(number)))
+    assert f"was killed by signal {int(number)} ({signal.strsignal(number)}): it printed nothing" in told
+    assert remedy in told

@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from building import build
 from prometheus_client.parser import text_string_to_metric_families
-from tracing import SHORT, Daemon, addresses, daemon
 
-from exporter.lab import NAME, NEW, NEW_ANSWER, OLD, Experiment, Program, experiment, wait_until
+from exporter.demo.lab import NAME, NEW, NEW_ANSWER, OLD, Experiment, Program, experiment, wait_until
+from tests.support.building import build
+from tests.support.tracing import SHORT, Daemon, addresses, daemon
 
 NO_RELOAD = {"RES_OPTIONS": "no-reload"}
 GRACE = 2.0
@@ -168,15 +168,15 @@ def test_nscd_helps_getaddrinfo_and_not_res_query(lab: Experiment, running: Daem
         stale[:] = [row] if row and row["state"] == "stale" else []
         return bool(stale)
 
-    assert states_until(running, loop.pid, is_flagged, 10) <= {"current", "retired"}
+    assert states_until(running, loop.pid, is_flagged, 10) <= {"current", "quiet"}
     assert stale[0]["lookup_path"] == "direct"
-    assert "nscd cannot help" in str(stale[0]["advice"])
+    assert "bypassing nscd" in str(stale[0]["advice"])
 
     loop.wait_for_line(NEW_ANSWER)
     row = running.row(loop.pid)
     assert row
     assert row["lookup_path"] == "nscd"
-    assert addresses(row) == {OLD: "retired"}
+    assert addresses(row) == {OLD: "quiet"}
     # nscd re-reads the file: it is judged like any process, and is well.
     judged = running.row(nscd.pid)
     assert judged

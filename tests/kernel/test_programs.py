@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tracing import daemon
+
+from tests.support.tracing import daemon
 
 CGROUP_PROGRAMS = {"on_connect4", "on_connect6", "on_sendmsg4", "on_sendmsg6", "on_egress"}
 MOST_MAP_BYTES = 6 << 20

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import build
-from tracing import SHORT, Daemon, addresses, daemon
 
-from exporter.lab import NAME, NEW, NEW_ANSWER, OLD, Experiment, Program, experiment, wait_until
+from exporter.demo.lab import NAME, NEW, NEW_ANSWER, OLD, Experiment, Program, experiment, wait_until
+from tests.support.building import build
+from tests.support.tracing import SHORT, Daemon, addresses, daemon
 
 NO_RELOAD = {"RES_OPTIONS": "no-reload"}
 GRACE = 2.0
@@ -115,10 +115,11 @@ def test_a_flag_and_the_past_outlive_the_daemon(lab: Experiment, running: Daemon
     flag = running.wait_for_state(frozen.pid, "stale", 10)
     past = view_of(running.check(), flag["view"])
 
-    ends: tuple[Callable[[], object], ...] = (running.stop, running.kill)
-    for end in ends:
+    ends: tuple[tuple[Callable[[], object], int], ...] = ((running.stop, 0), (running.kill, 1))
+    for end, ticks_killed in ends:
         end()
         running.start()
+        assert running.lost()["tick_killed"] == ticks_killed
         samples = watch(running, 1.5, frozen.pid, healthy.pid)
         assert {sample[frozen.pid]["state"] for sample in samples} == {"stale"}
         assert {sample[healthy.pid]["state"] for sample in samples if healthy.pid in sample} == {"current"}

@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from lab_sendmail import Mode, Sendmail
-from tracing import SHORT, Daemon, addresses, daemon
 
-from exporter.lab import NEW, OLD, Experiment, Nameserver, experiment, wait_until
+from exporter.demo.lab import NEW, OLD, Experiment, Nameserver, experiment, wait_until
+from tests.support.lab_sendmail import Mode, Sendmail
+from tests.support.tracing import SHORT, Daemon, addresses, daemon
 
 GRACE = 2.0
 EARLY = "-bd, before the daemon"

@@ -11,11 +11,11 @@ from pathlib import Path
 from time import sleep
 
 import pytest
-from building import build
-from test_killed import orphans
-from tracing import SHORT, Daemon, daemon
 
-from exporter.lab import NAME, NEW, NEW_ANSWER, OLD, Experiment, Program, experiment, wait_until
+from exporter.demo.lab import NAME, NEW, NEW_ANSWER, OLD, Experiment, Program, experiment, wait_until
+from tests.kernel.test_killed import orphans
+from tests.support.building import build
+from tests.support.tracing import SHORT, Daemon, daemon
 
 SEED = int(os.environ.get("RESOLVTRACE_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
 START_SECONDS, TICKS_SECONDS, STOP_SECONDS = 1.5, 3.0, 0.3
@@ -87,7 +87,7 @@ def test_killed_at_random_moments(
         wait_until(lambda: not orphans(), GONE_SECONDS, "programs that nobody holds to be gone")
         one.start()
         see_that_it_knows()
-        assert {path.name for path in one.state_dir.iterdir()} <= {"state.json", "state.new"}
+        assert {path.name for path in one.state_dir.iterdir()} <= {"state.json", "state.new", "journal.jsonl", "lock"}
 
 
 def seconds(moment: str) -> float:

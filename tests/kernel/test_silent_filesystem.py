@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from building import build
-from tracing import SHORT, daemon
 
-from exporter.lab import NAME, NEW, OLD, World
-from exporter.lab.waiting import wait_until
-from tracer.lookouts import Lookouts
-from tracer.privileges import KEPT, LOADING, lacking
-from tracer.roots import Root
+from exporter.demo.lab import NAME, NEW, OLD, World
+from exporter.demo.lab.waiting import wait_until
+from tests.support.building import build
+from tests.support.tracing import SHORT, daemon
+from tracer.kernel.privileges import KEPT, LOADING, lacking
+from tracer.observe.lookouts import Lookouts
+from tracer.observe.roots import Root
 
-SILENT = Path(__file__).parents[1] / "silent_fuse.py"
+SILENT = Path(__file__).parents[1] / "support/silent_fuse.py"
 ANSWER_SECONDS = 20.0
 """More than any look takes on a busy machine, and far less than for ever."""
 
@@ -92,6 +92,26 @@ def test_more_silent_containers_than_lookouts_stall_nothing(tmp_path: Path) -> N
     assert time.monotonic() - begun < ANSWER_SECONDS
 
 
+def test_one_look_at_command_lines_waits_and_no_other_for_it(lookouts: Lookouts, tmp_path: Path) -> None:
+    """A process whose memory cannot be read takes one lookout, however often anybody asks; views are looked at."""
+    (tmp_path / "7").mkdir()
+    os.mkfifo(tmp_path / "7" / "cmdline")
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            lookouts("commands", str(tmp_path), 0, 7)
+        assert Root("/proc", os.getpid(), lookouts).signature("/etc/resolv.conf") is not None
+    assert len(processes(lookouts)) == 2
+    (tmp_path / "7" / "cmdline").write_bytes(b"late\0")
+    wait_until(lambda: _late(lookouts, str(tmp_path)) == [["late"]], ANSWER_SECONDS, "the answer")
+
+
+def _late(lookouts: Lookouts, proc: str) -> object:
+    try:
+        return lookouts("commands", proc, 0, 7)
+    except TimeoutError:
+        return None
+
+
 def test_a_lookout_that_is_killed_is_replaced(lookouts: Lookouts) -> None:
     """By the next look: one is not answered, and the daemon has no zombie of it."""
     (first,) = processes(lookouts)
@@ -107,7 +127,7 @@ def test_a_lookout_ends_without_a_word_when_the_daemon_is_killed(tmp_path: Path)
     """Also in the middle of a look, and with one that nobody has read the answer to."""
     program = """
 import os, signal
-from tracer.lookouts import Lookouts
+from tracer.observe.lookouts import Lookouts
 lookouts = Lookouts(patience=0)
 print(lookouts._lookouts[0]._process, flush=True)
 for _ in range(2):

@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from building import build
-from tracing import SHORT, Daemon, daemon
 
-from exporter.lab import NAME, OLD, Experiment, Program, experiment, wait_until
+from exporter.demo.lab import NAME, OLD, Experiment, Program, experiment, wait_until
+from tests.support.building import build
+from tests.support.tracing import SHORT, Daemon, daemon
 
 SECONDS = 30
 SAVED_SECONDS = 120.0
 """A save takes a hundredth of the time at most: where the disk is slow the next one is long in coming."""
 PAGES = 4
+ROOM = "1m"
+"""For the state of all that runs on a machine, beside what the test itself starts."""
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def test_room_that_comes_back(lab: Experiment, tmp_path: Path) -> None:
     """It is full for a while: what had been saved stays whole, and the next try saves what is true then."""
     one = Daemon(tmp_path, grace=1.0)
     one.state_dir.mkdir()
-    behind(one, f"mount -t tmpfs -o size={4 * PAGES}k none {one.state_dir}")
+    behind(one, f"mount -t tmpfs -o size={ROOM} none {one.state_dir}")
     stale = frozen(lab)
     try:
         one.start()
@@ -93,9 +95,27 @@ def test_room_that_comes_back(lab: Experiment, tmp_path: Path) -> None:
         filler.unlink()
         wait_until(lambda: (state / "state.json").read_bytes() != before, SAVED_SECONDS, "the state to be saved again")
         saved = json.loads((state / "state.json").read_bytes())
-        assert stale.pid in {process["pid"] for process in saved["processes"]}
+        assert stale.pid in {process["pid"] for process in saved["saved"]["processes"]}
     finally:
         assert one.stop() == 0
+
+
+def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
+    """One line says what to do; the first goes on undisturbed, and its place is free once it has exited."""
+    with daemon(tmp_path / "first") as first:
+        second = Daemon(tmp_path)
+        second._command[second._command.index("--state-dir") + 1] = str(first.state_dir)
+        second.launch()
+        assert second.process.wait(SECONDS) == 1
+        assert second.log() == (
+            f"resolvtrace daemon: another daemon uses the state directory {first.state_dir}: "
+            "stop it, or name another with --state-dir\n"
+        )
+        first.settle()
+        assert "level=error" not in first.log()
+        first.kill()
+        second.start()
+        assert second.stop() == 0
 
 
 def room(directory: Path) -> int:
@@ -106,7 +126,7 @@ def room(directory: Path) -> int:
 UNUSABLE: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda text: text[: len(text) // 2],
     "empty": lambda _: b"",
-    "later": lambda text: text.replace(b"resolvtrace-state/1", b"resolvtrace-state/9"),
+    "later": lambda text: text.replace(b"resolvtrace-state/2", b"resolvtrace-state/9"),
 }
 
 
@@ -124,6 +144,6 @@ def test_a_state_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
         assert one.log().count("state not used") == 1
         assert str(aside) in one.log()
         assert one.stop() == 0
-        assert json.loads(file.read_bytes())["schema"] == "resolvtrace-state/1"
+        assert json.loads(file.read_bytes())["schema"] == "resolvtrace-state/2"
         one.start()
         assert "state not used" not in one.log()

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from building import build
-from lab_memory import Limited, memory_limit
-from tracing import RESOLVTRACE, SHORT, Daemon
 
+from exporter.demo.lab import NAME, NEW, NEW_ANSWER, OLD, Experiment, Program, experiment, wait_until
 from exporter.descriptors import LEAST
-from exporter.lab import NAME, NEW, NEW_ANSWER, OLD, Experiment, Program, experiment, wait_until
+from tests.support.building import build
+from tests.support.lab_memory import Limited, memory_limit
+from tests.support.tracing import RESOLVTRACE, SHORT, Daemon
 
 pytestmark = pytest.mark.alone
 
@@ -106,7 +106,7 @@ def test_a_storm_of_forks(scene: Scene, capsys: pytest.CaptureFixture[str]) -> N
 def test_a_storm_of_clients(scene: Scene) -> None:
     """Five hundred on the socket and five hundred on the port that never ask: nothing else suffers, and all is well."""
     host, _, port = str(scene.daemon.address).rpartition(":")
-    before = scene.daemon.log().count("resolv.conf changed")
+    before = scene.daemon.log().count("event=changed ")
     with ExitStack() as stack:
         for _ in range(CLIENTS):
             for family, address in ((socket.AF_UNIX, scene.daemon.socket), (socket.AF_INET, (host, int(port)))):
@@ -117,7 +117,7 @@ def test_a_storm_of_clients(scene: Scene) -> None:
     wait_until(lambda: answers(scene.daemon), SECONDS, "an answer")
     scene.counts_exactly(NEW)
     scene.is_well()
-    assert scene.daemon.log().count("resolv.conf changed") == before
+    assert scene.daemon.log().count("event=changed ") == before
 
 
 def answers(one: Daemon) -> bool:
@@ -159,7 +159,7 @@ def test_too_few_descriptors_are_told(tmp_path: Path) -> None:
         ["prlimit", "--nofile=256:256", RESOLVTRACE, "daemon", *flags], check=False, capture_output=True, text=True
     )
     assert refused.returncode == 1
-    assert re.fullmatch(r"resolvtrace daemon: only 256 files may be open .*LimitNOFILE=1024.*\n", refused.stderr)
+    assert re.fullmatch(r"resolvtrace daemon: the limit of open files is 256, .*LimitNOFILE=1024.*\n", refused.stderr)
     asking = (
         "import resource; from exporter.descriptors import require_descriptors; require_descriptors(); "
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"

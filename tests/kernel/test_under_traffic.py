@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from building import build
-from tracing import Daemon, daemon
 
-from exporter.lab import Program
+from exporter.demo.lab import Program
+from tests.support.building import build
+from tests.support.tracing import Daemon, daemon
 from tracer.kernel import libbpf
+from tracer.kernel.cgroup_attachments import attached_to
 from tracer.kernel.filesystems import find_cgroup2
-from tracer.kernel.neighbours import attached_to
 from tracer.kernel.programs import CGROUP_PROGRAMS
 
 AFTER_ALL_ELSE = ("sh", "-c", 'echo 19 >/proc/self/autogroup; exec nice -n 19 "$@"', "sh")

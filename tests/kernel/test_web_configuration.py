@@ -12,10 +12,10 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from pki import make, trusting
-from tracing import RESOLVTRACE, Daemon, daemon
 
-from exporter.lab import wait_until
+from exporter.demo.lab import wait_until
+from tests.support.pki import make, trusting
+from tests.support.tracing import RESOLVTRACE, Daemon, daemon
 
 PASSWORD = "correct horse"
 
@@ -51,7 +51,7 @@ def test_a_wrong_file_leaves_the_old_one_in_force(tmp_path: Path) -> None:
     with daemon(tmp_path, "--web.config.file", str(file)) as running:
         assert (status(running), status(running, PASSWORD)) == (401, 200)
         reload(running, file, "basic_auth_users: {ops: plain}\n", "configuration not reloaded")
-        assert "no bcrypt hash" in running.log()
+        assert "is not a bcrypt hash" in running.log()
         assert (status(running), status(running, PASSWORD)) == (401, 200)
         reload(running, file, users("another"), "configuration reloaded")
         assert (status(running, PASSWORD), status(running, "another")) == (401, 200)
@@ -97,6 +97,6 @@ def test_a_wrong_file_is_refused_at_the_start(tmp_path: Path, flags: tuple[str, 
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr == (
-        f"resolvtrace daemon: {file}: {tmp_path}/none cannot be read (No such file or directory): "
-        "see its path and permissions\n"
+        f"resolvtrace daemon: --web.config.file: {file}: cannot read {tmp_path}/none (No such file or directory): "
+        "check its path and permissions\n"
     )

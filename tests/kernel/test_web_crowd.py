@@ -13,8 +13,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from pki import make, trusting
-from tracing import Daemon, daemon
+
+from tests.support.pki import make, trusting
+from tests.support.tracing import Daemon, daemon
 
 pytestmark = pytest.mark.alone
 

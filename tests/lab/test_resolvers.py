@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from building import build
 
-from exporter.lab import NAME, NEW_ANSWER, OLD_ANSWER, WAYS, Experiment, Program, Way, experiment, wait_until
+from exporter.demo.lab import NAME, NEW_ANSWER, OLD_ANSWER, WAYS, Experiment, Program, Way, experiment, wait_until
+from tests.support.building import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from building import build
 
-from exporter.lab import World, wait_until
+from exporter.demo.lab import World, wait_until
+from tests.support.building import build
 
 V4, V6 = "192.168.122.65", "fd00::53"
 UDP = ["connected-send", "connected-write", "connected-sendmmsg", "sendto", "sendmsg", "sendmmsg", "connect-sendto"]

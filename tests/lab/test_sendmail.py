@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from lab_sendmail import Mode, Sendmail
 
-from exporter.lab import Nameserver, experiment, wait_until
+from exporter.demo.lab import Nameserver, experiment, wait_until
+from tests.support.lab_sendmail import Mode, Sendmail
 
 
 def mx_queries(server: Nameserver) -> int:

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from building import build
 
-from exporter.lab import NEW, OLD, OLD_ANSWER, LabError, World, experiment, wait_until
+from exporter.demo.lab import NEW, OLD, OLD_ANSWER, LabError, World, experiment, wait_until
+from tests.support.building import build
 
 SACRIFICE = """
 import signal, sys
-from exporter.lab import experiment
+from exporter.demo.lab import experiment
 with experiment() as lab:
     lab.world.start_nscd()
     jobs = lab.world.start([sys.argv[1], "hat.com", "10", "daemon"])

@@ -12,7 +12,10 @@
 
 int main(int argc, char **argv)
 {
-    static const struct { int type; const char *name; } asked[] = {{ns_t_a, "A"}, {ns_t_mx, "MX"}, {ns_t_ns, "NS"}};
+    static const struct {
+        int type;
+        const char *name;
+    } asked[] = {{ns_t_a, "A"}, {ns_t_mx, "MX"}, {ns_t_ns, "NS"}};
     unsigned char answer[NS_MAXMSG];
 
     if (argc != 4) {

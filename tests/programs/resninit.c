@@ -1,12 +1,12 @@
 /*
- * What this machine's glibc makes of a resolv.conf: the oracle for tracer/resolvconf.py.
+ * What this machine's glibc makes of a resolv.conf: the oracle for tracer/resolvconf/parser.py.
  *
  * stdin:  for each file its length (32 bits, host order), then its bytes. Length 0xffffffff: no file at all.
  * stdout: for each file one line: timeout, attempts, search domains (glibc keeps six here), 1 if A and AAAA are
  *         asked one after the other, then the nameservers, with %interface where the scope id is not 0.
  *
  * It runs in namespaces of its own: /etc is an empty tmpfs, the host has a domain, and there are interfaces whose names
- * are worth a try (tests/glibc.py lists them).
+ * are worth a try (tests/support/glibc.py lists them).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -26,9 +26,8 @@
 static void enter_namespaces(void)
 {
     static const char host[] = "oracle.example";
-    static const char interfaces[] =
-        "ip link add name eth0 index 5 type veth peer name 7 index 6 &&"
-        "ip link add name 'wg-x.1_2~3@ab!' index 7 type veth peer name 0x2 index 8";
+    static const char interfaces[] = "ip link add name eth0 index 5 type veth peer name 7 index 6 &&"
+                                     "ip link add name 'wg-x.1_2~3@ab!' index 7 type veth peer name 0x2 index 8";
 
     if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS))
         err(1, "unshare");
@@ -81,8 +80,7 @@ static void print_configuration(void)
         err(1, "res_ninit");
     while (domains < MAXDNSRCH && state.dnsrch[domains])
         domains++;
-    printf("%d %d %d %d", state.retrans, state.retry, domains,
-           (state.options & (RES_SNGLKUP | RES_SNGLKUPREOP)) != 0);
+    printf("%d %d %d %d", state.retrans, state.retry, domains, (state.options & (RES_SNGLKUP | RES_SNGLKUPREOP)) != 0);
     for (int n = 0; n < state.nscount; n++)
         print_nameserver(&state, n);
     putchar('\n');

@@ -69,8 +69,10 @@ static void turns_mmsg(void)
     struct iovec part = {QUERY, QUERY_SIZE};
     struct mmsghdr messages[MOST_ADDRESSES] = {0};
     for (int to = 0; to < number; to++)
-        messages[to].msg_hdr = (struct msghdr){.msg_iov = &part, .msg_iovlen = 1,
-                                               .msg_name = servers[to]->ai_addr, .msg_namelen = servers[to]->ai_addrlen};
+        messages[to].msg_hdr = (struct msghdr){.msg_iov = &part,
+                                               .msg_iovlen = 1,
+                                               .msg_name = servers[to]->ai_addr,
+                                               .msg_namelen = servers[to]->ai_addrlen};
     for (int i = 0; i < COUNT; i++)
         if (sendmmsg(fd, messages, number, 0) != number)
             err(1, "sendmmsg");
@@ -156,9 +158,13 @@ static void split(void)
     }
 }
 
-static const struct mode { const char *name; void (*run)(void); } MODES[] = {
-    {"turns", turns}, {"turns-mmsg", turns_mmsg}, {"answered", answered}, {"patient", patient},
-    {"crowd", crowd}, {"fastopen", fastopen}, {"multipath", multipath}, {"pipelined", pipelined}, {"split", split},
+static const struct mode {
+    const char *name;
+    void (*run)(void);
+} MODES[] = {
+    {"turns", turns},         {"turns-mmsg", turns_mmsg}, {"answered", answered},
+    {"patient", patient},     {"crowd", crowd},           {"fastopen", fastopen},
+    {"multipath", multipath}, {"pipelined", pipelined},   {"split", split},
 };
 
 int main(int argc, char **argv)

@@ -273,7 +273,12 @@ static void tls(int fd)
     }
 }
 
-static const struct mode { const char *name; void (*run)(int fd); int type; const char *port; } MODES[] = {
+static const struct mode {
+    const char *name;
+    void (*run)(int fd);
+    int type;
+    const char *port;
+} MODES[] = {
     {"explicit", explicit, SOCK_DGRAM, "53"},
     {"flood", flood, SOCK_DGRAM, "53"},
     {"alternate", alternate, SOCK_DGRAM, "53"},

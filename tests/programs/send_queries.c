@@ -17,20 +17,24 @@
 
 enum call { SEND, WRITE, SENDTO, SENDMSG, SENDMMSG, TCP, NOTHING };
 
-static const struct mode { const char *name; enum call call; int connect, mapped, hold, fresh; } MODES[] = {
+static const struct mode {
+    const char *name;
+    enum call call;
+    int connect, mapped, hold, fresh;
+} MODES[] = {
     {"connected-send", SEND, .connect = 1},
     {"connected-write", WRITE, .connect = 1},
     {"connected-sendmmsg", SENDMMSG, .connect = 1},
     {"sendto", SENDTO, .connect = 0},
     {"sendmsg", SENDMSG, .connect = 0},
     {"sendmmsg", SENDMMSG, .connect = 0},
-    {"connect-sendto", SENDTO, .connect = 1},                  /* gives the address again */
-    {"mapped", SENDTO, .mapped = 1},                           /* an IPv4 address on an IPv6 socket */
+    {"connect-sendto", SENDTO, .connect = 1}, /* gives the address again */
+    {"mapped", SENDTO, .mapped = 1},          /* an IPv4 address on an IPv6 socket */
     {"mapped-connected", SEND, .connect = 1, .mapped = 1},
-    {"tcp", TCP, .connect = 1},                                /* one segment a query, all on one connection */
-    {"tcp-fresh", TCP, .connect = 1, .fresh = 1},              /* a connection a query */
-    {"connect-only", NOTHING, .connect = 1},                   /* sends nothing, whatever COUNT */
-    {"hold", SEND, .connect = 1, .hold = 1},                   /* connects; sends after a line on standard input */
+    {"tcp", TCP, .connect = 1},                   /* one segment a query, all on one connection */
+    {"tcp-fresh", TCP, .connect = 1, .fresh = 1}, /* a connection a query */
+    {"connect-only", NOTHING, .connect = 1},      /* sends nothing, whatever COUNT */
+    {"hold", SEND, .connect = 1, .hold = 1},      /* connects; sends after a line on standard input */
     {"tcp-hold", TCP, .connect = 1, .hold = 1},
 };
 
@@ -67,13 +71,21 @@ static int send_some(int fd, const struct mode *mode, int count)
     for (int i = 0; i < 64; i++)
         messages[i].msg_hdr = message;
     switch (mode->call) {
-    case SEND: return send(fd, QUERY, QUERY_SIZE, 0) == QUERY_SIZE;
-    case WRITE: return write(fd, QUERY, QUERY_SIZE) == QUERY_SIZE;
-    case SENDTO: return sendto(fd, QUERY, QUERY_SIZE, 0, server->ai_addr, server->ai_addrlen) == QUERY_SIZE;
-    case SENDMSG: return sendmsg(fd, &message, 0) == QUERY_SIZE;
-    case SENDMMSG: return sendmmsg(fd, messages, count < 64 ? count : 64, 0);
-    case TCP: ask_over_tcp(fd, 1); return 1;
-    case NOTHING: return count;
+    case SEND:
+        return send(fd, QUERY, QUERY_SIZE, 0) == QUERY_SIZE;
+    case WRITE:
+        return write(fd, QUERY, QUERY_SIZE) == QUERY_SIZE;
+    case SENDTO:
+        return sendto(fd, QUERY, QUERY_SIZE, 0, server->ai_addr, server->ai_addrlen) == QUERY_SIZE;
+    case SENDMSG:
+        return sendmsg(fd, &message, 0) == QUERY_SIZE;
+    case SENDMMSG:
+        return sendmmsg(fd, messages, count < 64 ? count : 64, 0);
+    case TCP:
+        ask_over_tcp(fd, 1);
+        return 1;
+    case NOTHING:
+        return count;
     }
     return 0;
 }

@@ -43,8 +43,13 @@ static size_t build(const struct sockaddr_in *to)
         err(1, "no way there");
     *udp = (struct udphdr){.source = htons(OWN_PORT), .dest = to->sin_port, .len = htons(datagram)};
     memcpy(udp + 1, QUERY, QUERY_SIZE);
-    *ip = (struct iphdr){.version = 4, .ihl = 5, .tot_len = htons(sizeof *ip + datagram), .ttl = HOPS,
-                         .protocol = IPPROTO_UDP, .saddr = own.sin_addr.s_addr, .daddr = to->sin_addr.s_addr};
+    *ip = (struct iphdr){.version = 4,
+                         .ihl = 5,
+                         .tot_len = htons(sizeof *ip + datagram),
+                         .ttl = HOPS,
+                         .protocol = IPPROTO_UDP,
+                         .saddr = own.sin_addr.s_addr,
+                         .daddr = to->sin_addr.s_addr};
     ip->check = ip_checksum();
     return datagram;
 }

@@ -33,8 +33,10 @@ static void wrap(struct parcel *parcel)
 {
     memset(parcel, 0, sizeof *parcel);
     parcel->part = (struct iovec){&parcel->byte, 1};
-    parcel->message = (struct msghdr){.msg_iov = &parcel->part, .msg_iovlen = 1,
-                                      .msg_control = parcel->control, .msg_controllen = sizeof parcel->control};
+    parcel->message = (struct msghdr){.msg_iov = &parcel->part,
+                                      .msg_iovlen = 1,
+                                      .msg_control = parcel->control,
+                                      .msg_controllen = sizeof parcel->control};
 }
 
 static void hand_over(int channel, int fd)
@@ -99,8 +101,8 @@ static pid_t start(const char *mode)
 {
     char program[4096] = "";
     pid_t child = fork();
-    if (child == 0 && (readlink("/proc/self/exe", program, sizeof program - 1) < 0 ||
-                       execl(program, program, mode, address, NULL)))
+    if (child == 0 &&
+        (readlink("/proc/self/exe", program, sizeof program - 1) < 0 || execl(program, program, mode, address, NULL)))
         err(1, "exec");
     printf("child %d\n", child);
     return child;
@@ -146,7 +148,11 @@ static void live(int with_exec)
     printf("lived %ld\n", (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 + 1);
 }
 
-static const struct mode { const char *name; void (*run)(int); int argument, says_done, stays; } MODES[] = {
+static const struct mode {
+    const char *name;
+    void (*run)(int);
+    int argument, says_done, stays;
+} MODES[] = {
     {"pass", pass, SOCK_DGRAM, 0, 1},
     {"pass-tcp", pass, SOCK_STREAM, 0, 1},
     {"leave", leave, SOCK_STREAM, 1, 1},

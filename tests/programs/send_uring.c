@@ -21,12 +21,15 @@
 
 enum { COUNT = 23, ENTRIES = 32 };
 
-static const struct mode { const char *name; int type, connect, operation, setup, flags; } MODES[] = {
+static const struct mode {
+    const char *name;
+    int type, connect, operation, setup, flags;
+} MODES[] = {
     {"connect-send", SOCK_DGRAM, 1, IORING_OP_SEND, 0, 0},
     {"connect-send-tcp", SOCK_STREAM, 1, IORING_OP_SEND, 0, 0},
     {"sendmsg", SOCK_DGRAM, 0, IORING_OP_SENDMSG, 0, 0},
-    {"worker", SOCK_DGRAM, 0, IORING_OP_SENDMSG, 0, IOSQE_ASYNC},            /* the kernel's threads do it */
-    {"polled", SOCK_DGRAM, 0, IORING_OP_SENDMSG, IORING_SETUP_SQPOLL, 0},    /* the kernel's thread finds it by itself */
+    {"worker", SOCK_DGRAM, 0, IORING_OP_SENDMSG, 0, IOSQE_ASYNC},         /* the kernel's threads do it */
+    {"polled", SOCK_DGRAM, 0, IORING_OP_SENDMSG, IORING_SETUP_SQPOLL, 0}, /* the kernel's thread finds it by itself */
     {"polled-tcp", SOCK_STREAM, 1, IORING_OP_SEND, IORING_SETUP_SQPOLL, 0},
 };
 
@@ -82,7 +85,10 @@ static void forbid_other_ways(void)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        KILL_AT(connect), KILL_AT(sendto), KILL_AT(sendmsg), KILL_AT(sendmmsg),
+        KILL_AT(connect),
+        KILL_AT(sendto),
+        KILL_AT(sendmsg),
+        KILL_AT(sendmmsg),
         BPF_STMT(BPF_RET, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof filter / sizeof *filter, filter};

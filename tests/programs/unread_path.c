@@ -1,6 +1,7 @@
 /* unread_path MODE [FILE]: make system calls whose paths stand in memory of which no page has been read in yet.
  *
- *   lookup    try nscd's socket, open /etc/resolv.conf, send two queries to 127.23.53.77; then wait to be killed
+ *   lookup    as getaddrinfo(3): try nscd's socket, open /etc/hosts and /etc/resolv.conf, send two queries to
+ *             127.23.53.77; then wait to be killed
  *   vanishing open FILE, a FIFO, in a thread, and take the path away from under it before the open ends
  */
 #define _GNU_SOURCE
@@ -35,16 +36,18 @@ static void lookup(void)
 {
     struct sockaddr_un nscd = {.sun_family = AF_UNIX, .sun_path = "/var/run/nscd/socket"};
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(53)};
-    const char path[] = "/etc/resolv.conf", query[12] = {0};
+    const char *paths[] = {"/etc/hosts", "/etc/resolv.conf"}, query[12] = {0};
     const struct sockaddr *address = unread(&nscd, sizeof nscd);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (connect(fd, address, sizeof nscd) == 0)
         errx(1, "somebody is there");
     close(fd);
-    fd = open(unread(path, sizeof path), O_RDONLY);
-    if (fd < 0)
-        err(1, "resolv.conf");
-    close(fd);
+    for (int i = 0; i < 2; i++) {
+        fd = open(unread(paths[i], strlen(paths[i]) + 1), O_RDONLY);
+        if (fd < 0)
+            err(1, "%s", paths[i]);
+        close(fd);
+    }
     inet_pton(AF_INET, "127.23.53.77", &server.sin_addr);
     fd = socket(AF_INET, SOCK_DGRAM, 0);
     for (int i = 0; i < 2; i++)

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from building import build
-from lab_cgroups import Cgroups
-
-from exporter.lab import LabError, Program
-from scorecard.network import Network
-from scorecard.row import Filled, Row
+from exporter.demo.lab import LabError, Program
+from tests.scorecard.network import Network
+from tests.scorecard.row import Filled, Row
+from tests.support.building import build
+from tests.support.lab_cgroups import Cgroups
 
 _DONE_SECONDS = 20.0
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scorecard import table
-from scorecard.judging import Verdict, judge
-from scorecard.rows import ROWS
-from scorecard.running import run
+from tests.scorecard import table
+from tests.scorecard.judging import Verdict, judge
+from tests.scorecard.rows import ROWS
+from tests.scorecard.running import run
 
 _PRINTED = pytest.StashKey[str]()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from scorecard.row import Asked, Row
-from scorecard.running import Process, Seen
+from tests.scorecard.row import Asked, Row
+from tests.scorecard.running import Process, Seen
 
 _COMM_BYTES = 15
 
@@ -29,8 +29,8 @@ def judge(row: Row, seen: Seen) -> Verdict:
     if seen.other:
         attributed.append(f"{seen.other['comm']}, the {row.other_is}")
     if row.gone:
-        of_other += [Asked(address, queries) for queries, address in seen.departed]
-        attributed += [f"{row.argv[0]}, the child, gone" for _ in seen.departed]
+        of_other += [Asked(address, queries) for queries, address in seen.past_uses]
+        attributed += [f"{row.argv[0]}, the child, gone" for _ in seen.past_uses]
     return Verdict(
         row,
         sent=seen.received,

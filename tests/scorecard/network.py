@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.lab import OLD_ANSWER, Nameserver, Program, World, nameserver
-from scorecard.row import DOMAIN, LISTED, certificate
+from exporter.demo.lab import OLD_ANSWER, Nameserver, Program, World, nameserver
+from tests.scorecard.row import DOMAIN, LISTED, certificate
 
 DOT = Path(__file__).with_name("dot.py")
 LOSSY, TLS, ELSEWHERE, UPSTREAM = "192.0.2.249", "192.0.2.251", "192.0.2.252", "192.0.2.253"
@@ -109,6 +109,7 @@ def tls_server(world: World, directory: Path) -> Program:
     key = directory / "key.pem"
     kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     whose = ["-subj", "/CN=scorecard", "-addext", f"subjectAltName=IP:{TLS}"]
+    whose += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]  # Python 3.13 asks that of an authority
     written = ["-keyout", str(key), "-out", str(certificate(directory))]
     subprocess.run(["openssl", "req", *kind, *whose, *written], check=True, capture_output=True)
     program = world.start([sys.executable, "-I", DOT, "serve", TLS, certificate(directory), key])

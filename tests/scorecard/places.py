@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from scorecard.network import FAR_LISTED
-from scorecard.row import Place
+from tests.scorecard.network import FAR_LISTED
+from tests.scorecard.row import Place
+from tests.support.building import BUILT
+from tests.support.opened import opened
 
 _UID = 12345
 _OWN_LISTED = "192.0.2.250"
@@ -15,8 +17,9 @@ FAR_AWAY = Place("far", listed=FAR_LISTED)
 MOUNTS = Place(command=("unshare", "--mount", "--propagation", "private", *_OWN_RESOLV_CONF), listed=_OWN_LISTED)
 CHROOT = Place(command=("chroot", "{directory}"), is_root=True, listed=_OWN_LISTED)
 PIDS = Place(command=(*_UNSHARE, "--pid"), forks=True)
-OTHER_USER = Place(command=("setpriv", f"--reuid={_UID}", f"--regid={_UID}", "--clear-groups", "--"), row={"uid": _UID})
-USERS = Place(command=(*OTHER_USER.command, "unshare", "--user", "--map-root-user"), row={"uid": _UID})
+_AS_OTHER_USER = ("setpriv", f"--reuid={_UID}", f"--regid={_UID}", "--clear-groups", "--")
+OTHER_USER = Place(command=(*opened(BUILT), *_AS_OTHER_USER), row={"uid": _UID})
+USERS = Place(command=(*opened(BUILT), *_AS_OTHER_USER, "unshare", "--user", "--map-root-user"), row={"uid": _UID})
 CGROUP = Place(
     cgroup="system.slice/system-nested.slice/nested@1.service/inner/most",
     row={"unit": "nested@1.service", "container": None},

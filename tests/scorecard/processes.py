@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scorecard.places import CGROUP, CHROOT, CONTAINER, FAR_AWAY, MOUNTS, OTHER_USER, PIDS, USERS
-from scorecard.proofs import elsewhere, first_in_its_namespace, in_chroot, is_32_bit, lived_short
-from scorecard.row import CHILDS, COUNT, ESTIMATE, ONE, TCP, Asked, Row, sends
+from tests.scorecard.places import CGROUP, CHROOT, CONTAINER, FAR_AWAY, MOUNTS, OTHER_USER, PIDS, USERS
+from tests.scorecard.proofs import elsewhere, first_in_its_namespace, in_chroot, is_32_bit, lived_short
+from tests.scorecard.row import CHILDS, COUNT, ESTIMATE, ONE, TCP, Asked, Row, sends
 
 _THREADS = 64
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from exporter.lab import Program
-from scorecard.row import Proof
+from exporter.demo.lab import Program
+from tests.scorecard.row import Proof
 
 _ELF_CLASS, _CLASS_32 = 4, 1
 _SHORT = 100

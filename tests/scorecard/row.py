@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
-from exporter.lab import Program
+from exporter.demo.lab import Program
 
 COUNT = 23
 """How many queries a program sends, where a row says nothing else: a prime, which no batch or buffer comes to."""

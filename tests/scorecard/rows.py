@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scorecard.processes import PROCESSES, SYSTEM_CALLS
-from scorecard.sockets import ADDRESSES, DATAGRAMS, STREAMS
-from scorecard.untold import UNTOLD
+from tests.scorecard.processes import PROCESSES, SYSTEM_CALLS
+from tests.scorecard.sockets import ADDRESSES, DATAGRAMS, STREAMS
+from tests.scorecard.untold import UNTOLD
 
 ROWS = (*DATAGRAMS, *STREAMS, *ADDRESSES, *SYSTEM_CALLS, *PROCESSES, *UNTOLD)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -11,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab_cgroups import Cgroups
-from tracing import daemon
-
-from exporter.lab import wait_until
-from scorecard import network
-from scorecard.attempt import Attempt
-from scorecard.row import Filled, Row, filled, own_addresses
+from exporter.demo.lab import wait_until
+from tests.scorecard import network
+from tests.scorecard.attempt import Attempt
+from tests.scorecard.row import Filled, Row, filled, own_addresses
+from tests.support.lab_cgroups import Cgroups
+from tests.support.tracing import daemon
 
 _LOGGED_SECONDS = 5.0
 
@@ -28,8 +26,8 @@ Process = dict[str, Any]
 class Seen:
     """What came of one row: what nameservers received, and what `check --json` says of its process and of the other.
 
-    ``views`` are the nameservers of each view. ``departed`` is what the daemon keeps of the row's program where it is
-    gone: how many queries, to whom. ``strangers`` are other processes that are said to have asked the row's addresses.
+    ``views`` are the nameservers of each view. ``past_uses`` is what the daemon keeps of the row's program if that has
+    exited: how many queries, to whom. ``strangers`` are others that are said to have asked the row's addresses.
     ``lost`` is how many segments, of all rows, the daemon says that it could not attribute.
     """
 
@@ -41,7 +39,7 @@ class Seen:
     process: Process | None = None
     other: Process | None = None
     views: dict[str, list[str]] = field(default_factory=dict)
-    departed: tuple[tuple[int, str], ...] = ()
+    past_uses: tuple[tuple[int, str], ...] = ()
     strangers: tuple[str, ...] = ()
     lost: int = 0
 
@@ -78,14 +76,14 @@ def run(rows: Iterable[Row], directory: Path) -> Outcome:
         running.settle()
         snapshot, metrics = running.check(), running.metrics()
         assert running.stop() == 0
-        departed = json.loads((running.state_dir / "state.json").read_text())["departed"]
+        past_uses = running.saved()["past_uses"]
     bcc = re.search(r'resolvtrace_build_info\{.*bcc="([^"]+)"', metrics)
     return Outcome(
-        {one.row.name: seen(one, received, snapshot, departed) for one in attempts}, bcc[1] if bcc else "unknown"
+        {one.row.name: seen(one, received, snapshot, past_uses) for one in attempts}, bcc[1] if bcc else "unknown"
     )
 
 
-def seen(one: Attempt, received: Counter[str], snapshot: dict[str, Any], departed: list[list[Any]]) -> Seen:
+def seen(one: Attempt, received: Counter[str], snapshot: dict[str, Any], past_uses: list[dict[str, Any]]) -> Seen:
     """Pick what came of one row."""
     processes: dict[int, Process] = {process["pid"]: process for process in snapshot["processes"]}
     own = own_addresses(one.row, one.fill)
@@ -103,9 +101,10 @@ def seen(one: Attempt, received: Counter[str], snapshot: dict[str, Any], departe
         process=processes.get(one.pid),
         other=processes.get(one.other_pid),
         views={view["id"]: view["nameservers"] for view in snapshot["views"]},
-        departed=tuple(
-            (queries, nameserver)
-            for _, exe, _, nameserver, queries, _ in departed
+        past_uses=tuple(
+            (use["queries"], nameserver)
+            for use in past_uses
+            for _, exe, _, nameserver in (use["key"],)
             if nameserver in own and exe == str(one.executable())
         ),
         strangers=tuple(strangers),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scorecard.network import LINK, LINK_LOCAL, LOSSY, OWN_LINK_LOCAL, REWRITTEN, STUB, TLS, UPSTREAM
-from scorecard.proofs import lost_segments
-from scorecard.row import COUNT, ESTIMATE, ONE, TCP, Asked, Row, sends
+from tests.scorecard.network import LINK, LINK_LOCAL, LOSSY, OWN_LINK_LOCAL, REWRITTEN, STUB, TLS, UPSTREAM
+from tests.scorecard.proofs import lost_segments
+from tests.scorecard.row import COUNT, ESTIMATE, ONE, TCP, Asked, Row, sends
 
 SCOPED, OWN = f"{LINK_LOCAL}%{LINK}", f"{OWN_LINK_LOCAL}%{LINK}"
 _PAIR = (Asked("{v4}"), Asked("{other}"))

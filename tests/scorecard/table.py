@@ -6,8 +6,8 @@ import datetime as dt
 import platform
 from collections.abc import Iterable, Sequence
 
-from scorecard.judging import Verdict
-from scorecard.untold import UNTOLD
+from tests.scorecard.judging import Verdict
+from tests.scorecard.untold import UNTOLD
 
 _HEAD = ("way of asking", "sent", "counted", "attributed to", "verdict", "remark")
 _TEXT = """# Scorecard

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scorecard.judging import Verdict
-from scorecard.row import Row
-from scorecard.rows import ROWS
+from tests.scorecard.judging import Verdict
+from tests.scorecard.row import Row
+from tests.scorecard.rows import ROWS
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

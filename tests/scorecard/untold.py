@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scorecard.network import ELSEWHERE, FAR, LINK, OTHER_PORT, OWN_LINK_LOCAL, REWRITTEN
-from scorecard.row import CHILDS, COUNT, TCP, Asked, Row, sends
-from scorecard.sockets import OWN
+from tests.scorecard.network import ELSEWHERE, FAR, LINK, OTHER_PORT, OWN_LINK_LOCAL, REWRITTEN
+from tests.scorecard.row import CHILDS, COUNT, TCP, Asked, Row, sends
+from tests.scorecard.sockets import OWN
 
 _WHO_CONNECTED = "estimate; for the process that connected: who wrote cannot be told"
 

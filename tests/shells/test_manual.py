@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from exporter.cli import COMMANDS, build_parser
-from exporter.configuration import load
-from exporter.keys import KEYS
-from tracer.rules import Patience, Rule
+from exporter.config.configuration import load
+from exporter.config.options import OPTIONS
+from tracer.verdict.rules import Rule, UnitThresholds
 
 PAGES = Path("deploy/man")
 WIDTH = 80
@@ -55,16 +55,16 @@ def test_every_command_and_option_is_told() -> None:
 def test_every_key_is_told_with_its_default() -> None:
     """By the table of keys."""
     text = shown(CONFIGURATION)
-    for key in KEYS:
+    for option in OPTIONS:
         value = (
-            str(key.default).lower()
-            if isinstance(key.default, bool)
-            else f"{key.default:g}"
-            if isinstance(key.default, float | int)
-            else f'"{key.default}"'
+            str(option.default).lower()
+            if isinstance(option.default, bool)
+            else f"{option.default:g}"
+            if isinstance(option.default, float | int)
+            else f'"{option.default}"'
         )
-        assert f"{key.name.rpartition('.')[2]} = {value}" in text, key.name
-    for field in (*fields(Rule), *fields(Patience)):
+        assert f"{option.name.rpartition('.')[2]} = {value}" in text, option.name
+    for field in (*fields(Rule), *fields(UnitThresholds)):
         assert re.search(rf"^ +(.*, )?{field.name}\b", text, re.MULTILINE), field.name
 
 

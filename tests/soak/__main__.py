@@ -1,4 +1,4 @@
-"""Run the soak: ``python -m soak --seconds N``. Prints one line at the end; status 0 where all was as it should be."""
+"""Run the soak: ``python -m tests.soak --seconds N``. Prints one line at the end; status 0 where all is right."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tracing import RESOLVTRACE, SHORT, Daemon, daemon
-
-from exporter.lab import NEW, OLD, WAYS, Experiment, LabError, Way, experiment, wait_until
-from soak import cast
-from soak.invariants import BrokenError, Invariants
+from exporter.demo.lab import NEW, OLD, WAYS, Experiment, LabError, Way, experiment, wait_until
+from tests.soak import cast
+from tests.soak.invariants import BrokenError, Invariants
+from tests.support.tracing import RESOLVTRACE, SHORT, Daemon, daemon
 
 ROUND_SECONDS = 20.0
 BOUND_SECONDS = 15.0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from building import build
-from zoo import glibc, languages
-
-from exporter.lab import Program, World
+from exporter.demo.lab import Program, World
+from tests.support.building import build
+from tests.zoo import glibc, languages
 
 NAMES = (
     *("getaddrinfo", "res-query", "single-request", "use-vc", "musl"),

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
-from tracing import Daemon
 
-from soak.cast import Cast
+from tests.soak.cast import Cast
+from tests.support.tracing import Daemon
 
 MORE_MEMORY = 8 << 20
 MORE_DESCRIPTORS = 16
-OURS = ("ring_full", "queries_full", "processes_full", "departed_forgotten", "state_not_saved")
+OURS = ("ring_full", "queries_full", "processes_full", "past_use_forgotten", "state_not_saved")
 """Losses that nothing here may cause. Of the others the rest of the machine may have some; they are told at the end."""
 FLAGGED = "stale"
 
@@ -71,7 +71,7 @@ class Invariants:
     def _log(self) -> None:
         for line in self.daemon.log().splitlines():
             wrong = "Traceback" in line or "level=error" in line
-            unexpected = "level=warning" in line and "stale resolver" not in line
+            unexpected = "level=warning" in line and "event=stale " not in line
             self._require(not (wrong or unexpected), f"the log says: {line}")
 
     def _size(self) -> None:

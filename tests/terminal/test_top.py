@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from samples import CHANGE, FIXTURES, OLD, SECOND, Served, process, running, snapshot, use
-from terminal import Terminal
 
-from exporter.feed import FeedServer
-from exporter.lab import wait_until
-from tracer.snapshot import State
+from exporter.demo.lab import wait_until
+from exporter.feed.server import FeedServer
+from tests.support.samples import CHANGE, FIXTURES, OLD, SECOND, Served, process, running, snapshot, use
+from tests.support.terminal import Terminal
+from tracer.verdict.states import State
 
 TOP = str(Path(sys.executable).with_name("resolvtrace"))
 SCREENS = FIXTURES.parent / "top"
@@ -63,7 +63,7 @@ def pids(screen: str) -> list[int]:
     return [int(row.split()[1]) for row in rows(screen)]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (132, 40), (40, 20)], ids="{0[0]}x{0[1]}".format)
+@pytest.mark.parametrize("size", [(80, 24), (132, 40), (40, 22)], ids="{0[0]}x{0[1]}".format)
 def test_the_screen_is_as_it_was_approved(daemon: Served, size: tuple[int, int]) -> None:
     """Compared with a screen that somebody looked at. Where the new one is right, copy it over the old."""
     with top(daemon, size=size) as terminal:
@@ -89,10 +89,10 @@ def test_words_are_looked_for_as_they_are_typed(daemon: Served) -> None:
         terminal.type("SENDM")
         terminal.wait_until(lambda screen: len(rows(screen)) <= 3 and "812" in screen, "sendmail's rows alone")
         terminal.type(" retired")
-        terminal.wait_until(lambda screen: "with: SENDM retired" in screen and "stale   " not in screen, "one row")
+        terminal.wait_until(lambda screen: "filter: SENDM retired" in screen and "stale   " not in screen, "one row")
         terminal.press("Enter")
         terminal.press("Escape")
-        terminal.wait_until(lambda screen: "node" in screen and "with:" not in screen, "all rows")
+        terminal.wait_until(lambda screen: "node" in screen and "filter:" not in screen, "all rows")
 
 
 def test_only_what_is_stale(daemon: Served) -> None:
@@ -118,6 +118,16 @@ def test_rows_are_sorted_by_a_column_and_the_other_way_round(daemon: Served) -> 
         terminal.wait_for("▲COMM")
 
 
+def test_a_key_shows_command_lines(daemon: Served) -> None:
+    """In full, as far as the terminal has room; and names again."""
+    with top(daemon, size=(132, 40)) as terminal:
+        assert "--loop" not in terminal.wait_for("4711")
+        terminal.press("c")
+        terminal.wait_for("/usr/bin/getip --loop 'a name'")
+        terminal.press("c")
+        terminal.wait_until(lambda screen: "--loop" not in screen, "names alone")
+
+
 def test_a_unit_is_one_row_and_opens_into_its_processes(daemon: Served) -> None:
     """Queries of all of them together."""
     many = [process(pid, State.STALE, "worker", unit="app.service") for pid in range(900, 950)]
@@ -126,7 +136,7 @@ def test_a_unit_is_one_row_and_opens_into_its_processes(daemon: Served) -> None:
         screen = terminal.wait_for("x50")
         assert re.search(r"stale +x50 worker +app +192\.168\.122\.65 +- +600 ", screen)
         terminal.press("Enter")
-        screen = terminal.wait_for("with: app")
+        screen = terminal.wait_for("filter: app")
         assert "900" in screen
         assert "other" not in screen
 
@@ -202,13 +212,13 @@ def test_a_daemon_that_is_restarted_is_found_again(daemon: Served) -> None:
         with serving(other):
             terminal.run([TOP, "top", "--socket", other.path])
             terminal.wait_for("quit")
-        screen = terminal.wait_for("trying again")
+        screen = terminal.wait_for("retrying")
         assert "sendmail-mta" in screen
         other.snapshot = snapshot(process(31337, State.STALE, "newcomer"))
         with serving(other):
             screen = terminal.wait_for("newcomer")
-            assert "trying again" not in screen
-            assert "Connected to the daemon again" in screen
+            assert "retrying" not in screen
+            assert "Reconnected to the daemon" in screen
 
 
 def test_no_color_and_ascii_are_honoured(daemon: Served) -> None:
@@ -247,7 +257,7 @@ def test_without_a_daemon_it_says_what_to_do() -> None:
     """Before it takes the screen."""
     with Terminal(80, 24) as terminal:
         terminal.run([TOP, "top", "--socket", "/nonexistent"])
-        terminal.wait_for("no daemon: there is no socket /nonexistent: start it")
+        terminal.wait_for("no daemon is running: /nonexistent does not exist: start it")
         terminal.run(["sh", "-c", f"{TOP} top --socket /nonexistent; echo status $?"])
         terminal.wait_for("status 3")
 

@@ -9,7 +9,8 @@ import pytest
 
 TOP = Path(__file__).parents[2]
 RUN = "requirements.txt"
-LOCKS = [RUN, "requirements-dev.txt", "requirements-supply.txt"]
+BUILD = "requirements-build.txt"
+LOCKS = [RUN, BUILD, "requirements-dev.txt", "requirements-supply.txt"]
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;]+)[^\n]*\\\n((?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
 
 
@@ -32,10 +33,17 @@ def test_the_tests_run_with_what_is_run() -> None:
     assert pins(RUN).items() <= pins("requirements-dev.txt").items()
 
 
+def test_what_only_builds_is_not_run() -> None:
+    """Nothing of the build goes into the package or the image; and the tests have the same versions."""
+    assert not pins(BUILD).keys() & pins(RUN).keys()
+    tests = pins("requirements-dev.txt")
+    assert {name: tests.get(name, version) for name, version in pins(BUILD).items()} == pins(BUILD)
+
+
 def test_what_the_project_asks_for_is_pinned() -> None:
     """A dependency that was added to pyproject.toml and not locked."""
     text = (TOP / "pyproject.toml").read_text()
-    asked = {name.lower().replace("_", "-") for name in re.findall(r'^    "([A-Za-z0-9_-]+)>=', text, re.MULTILINE)}
+    asked = {name.lower().replace("_", "-") for name in re.findall(r'^[^#]*"([A-Za-z0-9_-]+)>=', text, re.MULTILINE)}
     assert asked <= {name for lock in LOCKS for name in pins(lock)}
 
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -20,10 +21,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from exporter.lab import NAME, NEW, NEW_ANSWER, OLD, OLD_ANSWER
-from exporter.lab.resolv_conf import change
-from exporter.lab.waiting import wait_until
-from vm import guest
+from exporter.demo.lab import NAME, NEW, NEW_ANSWER, OLD, OLD_ANSWER
+from exporter.demo.lab.resolv_conf import change
+from exporter.demo.lab.waiting import wait_until
+from tests.platforms import facts
+from tests.vm import guest
+from tests.vm.rows import problems
 
 ETC = Path("/etc")
 EXTRA = ETC / "resolvtrace/resolvtrace.d/experiment.toml"
@@ -42,7 +45,7 @@ Seen = Iterator[tuple[str, Any]]
 
 def steps(exchange: Path) -> Seen:
     """Give what each step has shown."""
-    yield "kernel", os.uname().release
+    yield "system", {**facts.versions(Path("/")), "kernel": os.uname().release}
     yield "pid_1", Path("/proc/1/comm").read_text().strip()
     yield "attached_before", guest.attached()
     yield from set_up()
@@ -182,6 +185,8 @@ def leave() -> Seen:
     yield "stopped", guest.show()
     yield "attached_after", guest.attached()
     yield "log", guest.journal(guest.SERVICE).splitlines()
+    if os.uname().machine == "aarch64":
+        yield "rows", problems(Path(tempfile.mkdtemp()))
     guest.run("systemd-run", "--property=SystemCallFilter=~uname", "uname")
     wait_until(guest.refusals, guest.SECONDS, "a refusal to be told")
     yield "refusals", guest.refusals()

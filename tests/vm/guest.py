@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from exporter.client import fetch_snapshot
-from exporter.lab.nameserver import command as nameserver_command
-from exporter.lab.waiting import wait_until
+from exporter.demo.lab.nameserver import command as nameserver_command
+from exporter.demo.lab.waiting import wait_until
+from exporter.feed.client import fetch_json
 
 SECONDS = 900.0
 """The longest that anything may take: the machine is slow, and slower where others want the host too."""
@@ -65,7 +65,7 @@ def ask() -> None:
 
 def check() -> Check:
     """Ask the daemon, over its socket: as `resolvtrace check --json`, but for a new Python each time."""
-    return dict(fetch_snapshot(timeout=SECONDS))
+    return fetch_json(timeout=SECONDS)
 
 
 def check_prints(*options: str) -> str:

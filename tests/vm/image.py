@@ -1,14 +1,13 @@
-"""The disk of the machine: Debian 12 with both of its kernels, and the services of the experiment.
+"""Makes the disks of the machines by mmdebstrap, from where this machine's own apt takes Debian.
 
-Made by mmdebstrap from where this machine's own apt takes Debian, and kept until something that it is made of changes.
-The project and its package are not on it: the machine gets them when it is booted.
+A disk is kept until something that it is made of changes. The project and its package are not on it: the machine gets
+them when it is booted.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import platform
 import re
 import shlex
 import shutil
@@ -17,37 +16,23 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-RELEASE = "bookworm"
+from tests.platforms import mirrors
+from tests.platforms.errors import PlatformError
+from tests.vm.disks import DISKS, KERNELS, Disk, Kernel
+
 OVERLAY = Path(__file__).parent / "overlay"
-KERNELS = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"}
-PACKAGES = [
-    *("systemd-sysv", "kmod", "tiny-initramfs", "xz-utils"),  # what it boots with
-    *KERNELS.values(),
-    *("sendmail-bin", "apache2", "dnsmasq-base", "iproute2"),  # the experiment
-    "bpftool",  # what is attached, and what stays behind
-]
-UNUSED = [
+ADD_KERNELS = Path(__file__).parent / "add-kernels"
+UNUSED = (
     *("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"),
     *("/*lib/modules/*/kernel/drivers/*", "/*lib/modules/*/kernel/sound/*"),
-]
-DRIVERS = ["/*lib/modules/*/kernel/drivers/virtio/*", "/*lib/modules/*/kernel/drivers/block/*"]
-NOT_STARTED = ["apache2.service", "sendmail.service"]
-"""The experiment starts them when its nameservers are there."""
-DISTURBING = [
-    *(
-        "apt-daily.timer",
-        "apt-daily-upgrade.timer",
-        "dpkg-db-backup.timer",
-        "e2scrub_all.timer",
-        "e2scrub_reap.service",
-    ),
+)
+DRIVERS = tuple(f"/*lib/modules/*/kernel/drivers/{name}" for name in ("virtio/*", "block/*", "net/veth.*"))
+DISTURBING = (
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"),
+    *("e2scrub_reap.service", "podman-auto-update.timer"),
     *("getty.target", "systemd-update-utmp-runlevel.service"),
-]
-BYTES = 3 << 30
-
-
-class ImageError(RuntimeError):
-    """The image cannot be made here; the text says why."""
+)
+BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -61,25 +46,26 @@ class Image:
         """The file system (ext4)."""
         return self.directory / "disk"
 
-    def kernel(self, version: str) -> Path:
-        """Give the kernel of a version, like 6.1."""
-        return self._boot("vmlinuz", version)
+    def kernel(self, kernel: Kernel) -> Path:
+        """Give a kernel."""
+        return self._boot("vmlinuz", kernel)
 
-    def initrd(self, version: str) -> Path:
+    def initrd(self, kernel: Kernel) -> Path:
         """Give its initial file system."""
-        return self._boot("initrd.img", version)
+        return self._boot("initrd.img", kernel)
 
-    def _boot(self, name: str, version: str) -> Path:
-        (found,) = (self.directory / "boot").glob(f"{name}-{version}.*")
+    def _boot(self, name: str, kernel: Kernel) -> Path:
+        (found,) = (self.directory / "boot").glob(f"{name}-{kernel.boot}")
         return found
 
 
-def build(place: Path, package: Path) -> Image:
-    """Make the image below ``place``, with what the Debian package depends on, unless it is there.
+def build(place: Path, name: str, package: Path | None = None) -> Image:
+    """Make a disk below ``place``, with what a Debian package depends on, unless it is there.
 
-    Takes root and some minutes. Raises ImageError where this is no such machine, or mmdebstrap fails.
+    Needs root, and takes some minutes. Raises PlatformError if this is no such machine, or a command fails.
     """
-    command = _command(_dependencies(package))
+    place /= name
+    command = _command(name, _dependencies(package) if package else [])
     image = Image(place / _digest(command))
     place.mkdir(parents=True, exist_ok=True)
     with (place / "lock").open("w") as lock:
@@ -87,14 +73,17 @@ def build(place: Path, package: Path) -> Image:
         if not image.directory.exists():
             for old in filter(Path.is_dir, place.iterdir()):
                 shutil.rmtree(old)
-            _make(command, image)
+            _make(name, command, image)
     return image
 
 
-def _make(command: list[str], image: Image) -> None:
+def _make(name: str, command: list[str], image: Image) -> None:
+    releases = dict.fromkeys([DISKS[name].release, *(kernel.release for kernel in _kernels(name))])
+    options = [f"--aptopt={line}" for line in mirrors.apt_options()]
     with tempfile.TemporaryDirectory(dir=image.directory.parent) as temporary:
         root, made = Path(temporary, "root"), Image(Path(temporary, "made"))
-        _run([*command, RELEASE, str(root), "-"], _sources())
+        words = [*command, *options, DISKS[name].release, str(root), "-"]
+        _run(words, "".join(mirrors.sources(release) for release in releases))
         shutil.copytree(root / "boot", made.directory / "boot")
         with made.disk.open("wb") as file:
             file.truncate(BYTES)
@@ -102,25 +91,48 @@ def _make(command: list[str], image: Image) -> None:
         made.directory.rename(image.directory)
 
 
-def _command(dependencies: list[str]) -> list[str]:
+def _command(name: str, dependencies: list[str]) -> list[str]:
+    disk = DISKS[name]
+    kernels = _kernels(name)
+    packages = [*disk.packages, *_own(disk, kernels), *dependencies]
     overlay = shlex.quote(f"{OVERLAY}/.")
-    units = f"systemctl disable {' '.join(NOT_STARTED)}; systemctl mask {' '.join(DISTURBING)}"
+    later = " ".join(f"{kernel.package}/{kernel.release}" for kernel in kernels if kernel.release != disk.release)
+    add = shlex.quote(str(ADD_KERNELS))
+    # What a kernel depends on comes with it, and nothing else from a later release.
+    pin = (
+        f'printf "Package: *\nPin: release n={disk.release}*\nPin-Priority: 990\n" >"$1/etc/apt/preferences.d/release"'
+    )
     return [
         # What it mounts goes with it, however it ends.
         *("unshare", "--mount", "--propagation", "private", "--"),
         *("mmdebstrap", "--mode=root", "--variant=minbase", "--skip=cleanup/reproducible"),
+        f"--architectures={disk.architecture}",
         *("--aptopt=APT::Install-Recommends false", "--dpkgopt=force-unsafe-io"),
         *(f"--dpkgopt=path-exclude={path}" for path in UNUSED),
         *(f"--dpkgopt=path-include={path}" for path in DRIVERS),
-        f'--setup-hook=cp -R {overlay} "$1"',
-        f'--customize-hook=mkdir "$1/source" "$1/exchange"; chroot "$1" sh -ec "{units}; systemctl enable experiment"',
-        f"--include={','.join([*PACKAGES, *dependencies])}",
+        f'--setup-hook=cp -R {overlay} "$1"; mkdir -p "$1/etc/apt/preferences.d"; {pin}',
+        *([f'--customize-hook={add} "$1" {later}'] if later else []),
+        f'--customize-hook=mkdir "$1/source" "$1/exchange"; chroot "$1" sh -ec "{_units(disk)}"',
+        f"--include={','.join(packages)}",
     ]
 
 
+def _kernels(name: str) -> list[Kernel]:
+    return [kernel for kernel in KERNELS.values() if kernel.disk == name]
+
+
+def _own(disk: Disk, kernels: list[Kernel]) -> list[str]:
+    return [kernel.package for kernel in kernels if kernel.release == disk.release]
+
+
+def _units(disk: Disk) -> str:
+    disable = f"systemctl disable {' '.join(disk.not_started)}; " if disk.not_started else ""
+    return f"{disable}systemctl mask {' '.join(DISTURBING)}; systemctl enable experiment"
+
+
 def _digest(command: list[str]) -> str:
-    made_of = hashlib.sha256(repr([word for word in command if str(OVERLAY) not in word]).encode())
-    made_of.update(Path(__file__).read_bytes())
+    made_of = hashlib.sha256(repr([word for word in command if str(OVERLAY.parent) not in word]).encode())
+    made_of.update(Path(__file__).read_bytes() + ADD_KERNELS.read_bytes())
     for path in sorted(filter(Path.is_file, OVERLAY.rglob("*"))):
         made_of.update(f"{path.relative_to(OVERLAY)}\0".encode() + path.read_bytes())
     return made_of.hexdigest()[:16]
@@ -131,21 +143,8 @@ def _dependencies(package: Path) -> list[str]:
     return re.findall(r"(?:^|,)\s*([a-z0-9.+-]+)", _run(["dpkg-deb", "--field", str(package), "Depends"]))
 
 
-def _sources() -> str:
-    """Give the lines of sources.list(5) for this release, from apt's own configuration."""
-    if (mine := platform.freedesktop_os_release().get("VERSION_CODENAME")) != RELEASE:
-        raise ImageError(f"the image is made of Debian {RELEASE}'s packages, and this machine's apt has {mine}'s")
-    form = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
-    found = _run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"]).splitlines()
-    keys = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg"
-    lines = [f"deb [{keys}] {line}\n" for line in found if line.split()[1].startswith(RELEASE)]
-    if not lines:
-        raise ImageError(f"apt has no source of {RELEASE} here: see /etc/apt/sources.list")
-    return "".join(dict.fromkeys(lines))
-
-
 def _run(argv: list[str], text: str = "") -> str:
     done = subprocess.run(argv, check=False, capture_output=True, text=True, input=text)
     if done.returncode:
-        raise ImageError(f"{' '.join(argv)}: ended with status {done.returncode}: {done.stderr[-4000:]}")
+        raise PlatformError(f"{' '.join(argv)}: ended with status {done.returncode}: {done.stderr[-4000:]}")
     return done.stdout

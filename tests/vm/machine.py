@@ -8,12 +8,20 @@ import signal
 import subprocess
 from pathlib import Path
 
-from vm.image import Image
+from tests.vm.disks import KERNELS
+from tests.vm.image import Image
 
 SOURCE = Path(__file__).parents[2]
 CONSOLE_LINES = 60
+# Page tables of five levels are off, since walking them in software takes time; so do arm64's own signatures of
+# pointers, and its wide registers.
+_MACHINES = {
+    "amd64": ("qemu-system-x86_64", "-machine", "q35", "-cpu", "max,la57=off"),
+    "arm64": ("qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on,lpa2=off,sve=off,sme=off"),
+}
+_CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
 # Neither the check of the timer nor the watchdogs know that a whole machine may have to wait for its turn.
-_KERNEL = "root=/dev/vda rw console=ttyS0 panic=-1 quiet no_timer_check nowatchdog"
+_KERNEL = "root=/dev/vda rw panic=-1 quiet no_timer_check nowatchdog"
 
 
 class MachineError(AssertionError):
@@ -24,18 +32,21 @@ class Machine:
     """A machine that runs the experiment at once. It has no network but its own loopback interface.
 
     It sees the project at /source, read-only, and ``exchange``, an existing directory, at /exchange. What it writes to
-    its disk is forgotten with it. 5-level page tables are off since walking them in software takes its time.
+    its disk is forgotten with it.
     """
 
-    def __init__(self, image: Image, version: str, exchange: Path) -> None:
+    def __init__(self, image: Image, version: str, exchange: Path, experiment: str = "tests.vm.experiment") -> None:
+        (exchange / "environment").write_text(f"EXPERIMENT={experiment}\n")
         self._version = version
+        kernel = KERNELS[version]
         self._console = exchange / "console"
         shares = {"source": f"{SOURCE},readonly=on", "exchange": str(exchange)}
+        parameters = f"{_KERNEL} console={_CONSOLES[kernel.architecture]} {kernel.parameters}"
         argv = [
-            *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off"),
+            *(*_MACHINES[kernel.architecture], "-accel", "tcg,thread=multi"),
             *("-smp", "2", "-m", "1536", "-nodefaults", "-display", "none", "-nic", "none", "-no-reboot"),
-            *("-serial", f"file:{self._console}", "-append", _KERNEL),
-            *("-kernel", str(image.kernel(version)), "-initrd", str(image.initrd(version))),
+            *("-serial", f"file:{self._console}", "-append", parameters),
+            *("-kernel", str(image.kernel(kernel)), "-initrd", str(image.initrd(kernel))),
             *("-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on"),
         ]
         for name, path in shares.items():

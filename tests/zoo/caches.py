@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from building import build
-
-from exporter.lab import Program, World, wait_until
-from zoo.case import Case, Expected, Site, Start
-from zoo.driving import drive
-from zoo.extracted import unpack
+from exporter.demo.lab import Program, World, wait_until
+from tests.support.building import build
+from tests.zoo.case import Case, Expected, Site, Start
+from tests.zoo.driving import drive
+from tests.zoo.extracted import unpack
 
 
 def client(world: World, name: str) -> Program:
@@ -43,11 +42,13 @@ BESIDE_NSCD = Site("nscd")
 BESIDE_STALE_NSCD = Site("nscd that read once")
 BESIDE_UNSCD = Site("unscd")
 
-ITSELF = Expected("current", "direct", r"lists, and looks at the file before it asks", r"nothing to do")
+ITSELF = Expected("current", "direct", r"lists, and checks the file before it queries", r"nothing to do")
 THROUGH_NSCD = r"looks names up through nscd \(pid \d+\), which is "
-READ_ONCE = r"it read the file at generation 1 and never since"
+READ_ONCE = r"it has not re-read the file since generation 1"
 # nscd reads the file when it changes, in one thread of its own (resolvers.md); those that ask keep what they had.
-ASKS_BESIDE_WHAT_IT_READ = r"it read generation 2 and still asks the old one: .* or by a second resolver in it"
+ASKS_BESIDE_WHAT_IT_READ = (
+    r"it re-read the file \(generation 2\) and still queries the old server: .* or a second resolver in it"
+)
 UNSEEN = Expected("current", "nscd", "", "")
 
 CASES = [
@@ -63,7 +64,7 @@ CASES = [
         "beside-nscd",
         res_query,
         "old",
-        Expected("stale", "direct", READ_ONCE, r"restart .*; it asks nameservers itself, so nscd cannot help"),
+        Expected("stale", "direct", READ_ONCE, r"restart .*; it queries nameservers directly, bypassing nscd$"),
         BESIDE_NSCD,
     ),
     Case(

@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
-from tracing import SHORT
-
-from exporter.lab import NEW, OLD, Program, World
+from exporter.demo.lab import NEW, OLD, Program, World
+from tests.support.tracing import SHORT
 
 Start = Callable[[World, str], Program]
 Cure = Callable[[World, Program], Program]
@@ -64,6 +63,22 @@ class Expected:
     advice: str
 
 
+ONCE = r"; it has not re-read the file since generation 1$"
+RESTART_ALONE = r"^restart \S+ \(pid \d+\)$"
+RELOAD_BY_HAND = r"^reload (\S+) \(pid (\d+)\): kill -HUP \2$"
+MINUTE = r"(59|6[0-2]) s"
+
+
+LOOKS_EACH_MINUTE = Expected(
+    "stale",
+    "direct",
+    rf"it looks at the file every {MINUTE} and will recover by itself$",
+    rf"^wait {MINUTE}: it follows by itself within {MINUTE}; or restart \S+ \(pid \d+\)$",
+)
+EARLY_SECONDS = 65.0
+"""Longer than the minute after which it looks again."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One resolver in one configuration.
@@ -73,8 +88,9 @@ class Case:
     belongs to it. ``asks`` is the truth after the grace. ``comm`` narrows the processes of the case
     down to those of that name. ``cured``: whether stopping it and starting it again, which is tried for every
     stale one, makes it ask the new one alone; ``cure`` does it in another way, and gives the program that is there
-    then. ``patience`` is how many seconds it may take to come to its final state. ``born`` is after how many of the
-    site's changes it starts. ``zone`` is what it looks names up in where that is not a domain of hat.com. Who is not
+    then. It comes to its final state within ``final_seconds``, and runs ``early`` seconds before the change. ``born``
+    is after how many of the site's changes it starts. ``zone`` is what it looks names up in where that is not a domain
+    of hat.com. Who is not
     ``tracked`` needs to have no row; one that shows is current. ``reads`` is how often it has been seen to read the
     file before the first change. ``meanwhile`` is what must be said of it for a time before ``expected`` holds.
     """
@@ -86,13 +102,19 @@ class Case:
     site: Site = COMMON
     comm: str | None = None
     cured: bool = True
-    patience: float = 15.0
+    final_seconds: float = 15.0
+    early: float = 0.0
     tracked: bool = True
     cure: Cure | None = None
     born: int = 0
     zone: str | None = None
     reads: int = 0
     meanwhile: Expected | None = None
+
+    @property
+    def recovers(self) -> bool:
+        """Whether its recovery is tried."""
+        return self.cure is not None or (self.expected.state == "stale" and self.cured)
 
     @property
     def domain(self) -> str:

@@ -5,11 +5,10 @@ Their world is the host to the daemon: outdated is who has what the host's file 
 
 from __future__ import annotations
 
-from building import build
-from lab_cgroups import Cgroups
-
-from exporter.lab import Program, World
-from zoo.case import Case, Expected, Site, Start
+from exporter.demo.lab import Program, World
+from tests.support.building import build
+from tests.support.lab_cgroups import Cgroups
+from tests.zoo.case import Case, Expected, Site, Start
 
 CGROUPS = Cgroups()
 HOST = Site("host", is_host=True, surround=lambda: CGROUPS)
@@ -54,7 +53,7 @@ def behind(script: str, *, env: dict[str, str] | None = None, cgroup: str | None
     return start
 
 
-FOLLOWS = Expected("current", "nss", r"asks .*, which /etc/resolv\.conf lists", r"^nothing to do$")
+FOLLOWS = Expected("current", "nss", r"queries .*, which /etc/resolv\.conf lists", r"^nothing to do$")
 CASES = [
     Case("private-tmp", behind(PRIVATE_TMP), "new", FOLLOWS, HOST),
     Case(
@@ -64,8 +63,8 @@ CASES = [
         Expected(
             "stale",
             "nss",
-            r"of /etc/resolv\.conf ceased to list it; it read the file at generation 1 and never since$",
-            r"^restart it: systemctl restart private\.service; or start nscd",
+            r"after /etc/resolv\.conf dropped it \(generation 2\); it has not re-read the file since generation 1$",
+            r"^restart it: systemctl restart private\.service; or start nscd: its getaddrinfo\(\) calls switch over",
         ),
         HOST,
     ),

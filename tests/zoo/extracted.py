@@ -11,9 +11,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from building import BUILT
-
-from exporter.lab import World
+from exporter.demo.lab import World
+from tests.support.building import BUILT
 
 _UNPACKED = BUILT / "zoo"
 

@@ -6,13 +6,14 @@ programs that know their address, so that they ask before the change too.
 
 from __future__ import annotations
 
-from tracing import SHORT
+import signal
 
-from exporter.lab import OLD, Program, World
-from zoo.case import Case, Expected, Site, Start
-from zoo.driving import drive
-from zoo.extracted import add_user, unpack
-from zoo.glibc import FOLLOWS, getaddrinfo
+from exporter.demo.lab import OLD, Program, World
+from tests.support.tracing import SHORT
+from tests.zoo.case import ONCE, RELOAD_BY_HAND, Case, Expected, Site, Start
+from tests.zoo.driving import drive, reconfigure
+from tests.zoo.extracted import add_user, unpack
+from tests.zoo.glibc import FOLLOWS, getaddrinfo
 
 LOCAL = "127.0.0.1"
 STUB = "127.0.0.53"
@@ -106,9 +107,15 @@ TO_DNSMASQ_WITH_FILE = Site("to dnsmasq with a file", after=f"nameserver {LOCAL}
 TO_UNBOUND = Site("to unbound", after=f"nameserver {LOCAL}\n{SHORT}")
 TO_RESOLVED = Site("to resolved", after=f"nameserver {STUB}\n{SHORT}", prepare=give_it_a_link)
 THROUGH_DNSMASQ = Site("dnsmasq that follows")
+THROUGH_DNSMASQ_THAT_READS_ONCE = Site("dnsmasq that reads once")
 THROUGH_RESOLVED = Site("resolved that follows", prepare=give_it_a_link)
 
-FORWARDS = Expected("unlisted", "direct", r"asks \S+ on behalf of others: it forwards", r"nothing to do")
+FORWARDS = Expected(
+    "unlisted",
+    "direct",
+    r"queries \S+ on behalf of others; it is not known where it takes its upstreams from$",
+    r"nothing to do",
+)
 CASES = [
     Case("dnsmasq", dnsmasq("--no-resolv", f"--server={OLD}"), "old", FORWARDS, TO_DNSMASQ),
     Case("to-dnsmasq", getaddrinfo(), "old", FOLLOWS, TO_DNSMASQ),
@@ -125,6 +132,14 @@ CASES = [
         "new",
         Expected("current", "direct", r"/etc/resolv.conf lists", r"nothing to do"),
         THROUGH_DNSMASQ,
+    ),
+    Case(
+        "dnsmasq-no-poll",
+        dnsmasq("--no-poll"),
+        "old",
+        Expected("stale", "direct", ONCE, RELOAD_BY_HAND),
+        THROUGH_DNSMASQ_THAT_READS_ONCE,
+        cure=reconfigure(signal.SIGHUP),
     ),
     Case("unbound", unbound, "old", FORWARDS, TO_UNBOUND),
     Case("to-unbound", getaddrinfo(), "old", FOLLOWS, TO_UNBOUND),

@@ -8,14 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from building import BUILT
+from exporter.demo.lab import NEW, OLD, Program, World
+from tests.support.building import BUILT
+from tests.zoo.case import Case, Expected, Site, Start
+from tests.zoo.driving import PROGRAMS
+from tests.zoo.glibc import FOLLOWS, FOLLOWS_ITSELF, READ_ONCE_ITSELF, getaddrinfo
 
-from exporter.lab import NEW, OLD, Program, World
-from zoo.case import Case, Expected, Site, Start
-from zoo.driving import PROGRAMS
-from zoo.glibc import FOLLOWS, FOLLOWS_ITSELF, READ_ONCE_ITSELF, getaddrinfo
-
-GO = "/usr/lib/go-1.19/bin/go"
+GO = "/usr/bin/go"
 DEBIANS_PYTHON = "/usr/bin/python3"
 PAUSE = "200"
 CURL = 'n=0; while :; do n=$((n + 1)); curl -s -m 2 -o /dev/null "http://h$n.$0:1/" || true; sleep 0.2; done'
@@ -107,17 +106,17 @@ def keeping_the_time(world: World, text: str) -> None:
 PATIENT = "options timeout:4 attempts:1\n"
 LOOKS_NOW_AND_THEN = Site("patient", f"nameserver {OLD}\n{PATIENT}", after=f"nameserver {NEW}\n{PATIENT}")
 SAME_TIME = Site("same time", change=keeping_the_time)
-READS_EACH_TIME = Expected("current", "direct", r"asks .*, which /etc/resolv\.conf lists", r"^nothing to do$")
+READS_EACH_TIME = Expected("current", "direct", r"queries .*, which /etc/resolv\.conf lists", r"^nothing to do$")
 GOES_BY_TIME = Expected(
     "stale",
     "direct",
-    r"it looked at generation 2 and did not read it: it goes by the file's time",
-    r"^touch /etc/resolv",
+    r"it checked the file \(generation 2\) without reading it: its modification time may be unchanged",
+    r"^touch /etc/resolv\.conf to update its mtime; if it still uses the old server, restart",
 )
 TWO_RESOLVERS = Expected(
     "stale",
     "nss",
-    r"it read generation 2 and still asks the old one: pinned .* or by a second resolver",
+    r"it re-read the file \(generation 2\) and still queries the old server: .* or a second resolver in it",
     r"^restart .*",
 )
 
@@ -142,7 +141,7 @@ SLOW = [
         java("jndi-anew"),
         "both",
         Expected("current", "direct", r"lists", r"nothing to do"),
-        patience=330,
+        final_seconds=330,
         meanwhile=READ_ONCE_ITSELF,  # for the five minutes until it reads again
     )
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from exporter.lab import NEW, NEW_ANSWER, OLD, World
-from zoo.case import Case, Expected, Site
-from zoo.glibc import FOLLOWS, READ_ONCE, getaddrinfo
+from exporter.demo.lab import NEW, NEW_ANSWER, OLD, World
+from tests.zoo.case import Case, Expected, Site
+from tests.zoo.glibc import FOLLOWS, READ_ONCE, getaddrinfo
 
 THIRD, FOURTH = "192.168.122.90", "192.168.122.91"
 QUICK = "options timeout:1 attempts:1"
@@ -30,10 +30,10 @@ def site(name: str, *lists: str) -> Site:
 
 def read_at(generation: int) -> Expected:
     """Expect the flag on one that read that generation."""
-    return Expected("stale", "nss", rf"read the file at generation {generation} and never since", r"^restart ")
+    return Expected("stale", "nss", rf"has not re-read the file since generation {generation}$", r"^restart ")
 
 
-LISTED = Expected("current", "nss", r"asks .*, which /etc/resolv\.conf lists$", r"^nothing to do$")
+LISTED = Expected("current", "nss", r"queries .*, which /etc/resolv\.conf lists$", r"^nothing to do$")
 ONE_REMOVED = site(
     "one-removed",
     listing(OLD, NEW, THIRD, options="rotate"),

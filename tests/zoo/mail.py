@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from lab_sendmail import Sendmail
+import signal
 
-from exporter.lab import Program, World
-from zoo.case import Case, Expected, Site
-from zoo.driving import drive
-from zoo.postfix import QUEUE, postfix
+from exporter.demo.lab import Program, World
+from tests.support.lab_sendmail import Sendmail
+from tests.zoo.case import Case, Expected, Site
+from tests.zoo.driving import drive, reconfigure
+from tests.zoo.postfix import QUEUE, postfix
 
 
 def sendmail(world: World, name: str) -> Program:
@@ -29,13 +30,18 @@ POSTFIX = Site("postfix")
 POSTFIX_CHROOT = Site("postfix in its chroot", is_host=True)
 # Those that look up users or groups with nscd's socket absent, and ask within a second, count as `nss`.
 PATHS = "nss|direct"
-READ_ONCE = r"^with its workers asked \S+ \d+ times .*; it read the file at generation 1 and never since$"
+READ_ONCE = r"^it and its workers sent \d+ queries to \S+ after .*; it has not re-read the file since generation 1$"
 CASES = [
     Case(
         "sendmail",
         sendmail,
         "old",
-        Expected("stale", PATHS, READ_ONCE, r"^restart sendmail-mta \(pid \d+\)"),
+        Expected(
+            "stale",
+            PATHS,
+            READ_ONCE,
+            r"^restart sendmail-mta \(pid \d+\); nscd cannot help: it queries for more than addresses",
+        ),
         WITHOUT_NSCD,
         comm="sendmail-mta",
     ),
@@ -43,7 +49,9 @@ CASES = [
         "sendmail-nscd",
         sendmail,
         "both",  # itself for MX; through nscd, which follows the file, for the addresses of those
-        Expected("stale", "mixed", READ_ONCE, r"^restart sendmail-mta .*, so nscd cannot help$"),
+        Expected(
+            "stale", "mixed", READ_ONCE, r"^restart sendmail-mta .*; it queries nameservers directly, bypassing nscd$"
+        ),
         WITH_NSCD,
         comm="sendmail-mta",
     ),
@@ -51,9 +59,15 @@ CASES = [
         "postfix",
         postfix(chroot=False),
         "old",
-        Expected("stale", PATHS, r"it read the file at generation 1 and never since$", r"^restart smtp \(pid \d+\)"),
+        Expected(
+            "stale",
+            PATHS,
+            r"it has not re-read the file since generation 1$",
+            r"^reload smtp \(pid \d+\): postfix reload; nscd cannot help",
+        ),
         POSTFIX,
         comm="smtp",
+        cure=reconfigure(signal.SIGHUP),
     ),
     Case(
         "postfix-chroot",

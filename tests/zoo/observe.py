@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tracing import Daemon, daemon
-
-from exporter.lab import NEW, NEW_ANSWER, OLD, OLD_ANSWER, Nameserver, Program, World
-from zoo.case import Case, Cure, Site
+from exporter.demo.lab import NEW, NEW_ANSWER, OLD, OLD_ANSWER, Nameserver, Program, World
+from tests.support.tracing import Daemon, daemon
+from tests.zoo.case import Case, Cure, Site
 
 Row = dict[str, Any]
 _EVERY_SECONDS = 0.2
@@ -21,7 +20,7 @@ _WATCH_SECONDS = 10.0
 """How long everyone is watched after the change at the least: longer than the grace of a short list, and Go's 5 s."""
 _ENOUGH = 4
 """Queries after the grace, at the nameserver that must get them."""
-_WORST = ["stale", "outdated", "grace", "suspect", "unlisted", "current", "retired"]
+_WORST = ["stale", "outdated", "grace", "suspect", "quiet", "unlisted", "current", "retired"]
 
 
 @dataclass
@@ -52,6 +51,8 @@ class Observed:
     program: Program
     before: list[Row] = field(default_factory=list)
     """Its rows in the last sample before the change."""
+    check_before: Row = field(default_factory=dict)
+    """The whole of that sample."""
     states: list[tuple[float, set[str]]] = field(default_factory=list)
     """The states of its processes in each sample: seconds after the change (negative: before), states."""
     passed: list[Row] = field(default_factory=list)
@@ -103,10 +104,12 @@ class Round:
         self.running = running
         self.observed: list[Observed] = []
         self.changed: float | None = None
+        self.check: Row = {}
 
     def sample(self) -> None:
         """Look once, and note everybody's states."""
-        rows = self.running.check()["processes"]
+        self.check = self.running.check()
+        rows = self.check["processes"]
         since = time.monotonic() - self.changed if self.changed is not None else -1.0
         for one in self.observed:
             one.final = one.rows_in(rows)
@@ -145,8 +148,13 @@ def is_settled(one: Observed) -> bool:
     return enough and bool(one.final) and one.row["state"] == case.expected.state
 
 
-def observe(directory: Path, cases: Sequence[Case], *, grace: float = 1.0) -> dict[str, Observed]:
-    """Start the cases, change their files, watch, restart those that are stale, and give what was seen, by name."""
+def observe(
+    directory: Path, cases: Sequence[Case], *, grace: float = 1.0, watched_before: float = 0.0
+) -> dict[str, Observed]:
+    """Start the cases, change their files, watch, restart those that are stale, and give what was seen, by name.
+
+    ``watched_before``: for how many seconds all of them are watched before the (last) change.
+    """
     with ExitStack() as stack:
         sites = {case.site.name: case.site for case in cases}
         hosts = [site for site in sites.values() if site.is_host]
@@ -157,13 +165,17 @@ def observe(directory: Path, cases: Sequence[Case], *, grace: float = 1.0) -> di
             if site not in hosts:
                 places[site.name] = stack.enter_context(_place(site))
         turn = Round(running)
+        began = time.monotonic()
         for number in range(max(len(site.between) for site in sites.values()) + 1):
             if number:
                 _change_between(turn, places, number - 1)
             _start(turn, places, [case for case in cases if case.born == number])
+        turn.watch_until(lambda: False, watched_before)
         _await_reads(turn)
+        early = max(case.early for case in cases)
+        turn.watch_until(lambda: time.monotonic() > began + early, early)
         for one in turn.observed:
-            one.before = one.final
+            one.before, one.check_before = one.final, turn.check
         _change(turn, places)
         _cure(turn)
         return {one.case.name: one for one in turn.observed}
@@ -226,7 +238,7 @@ def _change(turn: Round, places: dict[str, Place]) -> None:
             one.asked_after_grace = {address: now[address] - then[address] for address in now}
         return all(map(is_settled, turn.observed))
 
-    turn.watch_until(settled, max(one.case.patience for one in turn.observed))
+    turn.watch_until(settled, max(one.case.final_seconds for one in turn.observed))
 
 
 def _restart(case: Case) -> Cure:
@@ -238,20 +250,26 @@ def _restart(case: Case) -> Cure:
 
 
 def _cure(turn: Round) -> None:
-    """Restart the stale ones as an administrator would, and wait until they ask the new nameserver."""
-    stale = [one for one in turn.observed if one.case.expected.state == "stale" and one.case.cured]
+    """Restart or reload those who take it as an administrator would, until they ask the new nameserver, and show it."""
+    chosen = [one for one in turn.observed if one.case.recovers]
     found = {one.case.name: one.final for one in turn.observed}
-    for one in stale:
+    asked: dict[str, dict[str, int]] = {}
+    for one in chosen:
+        asked[one.case.name] = one.place.queries(one.case.domain)  # whom a reload lets ask asks at once
         one.program = (one.case.cure or _restart(one.case))(one.place.world, one.program)
-    asked = {one.case.name: one.place.queries(one.case.domain) for one in stale}
+        if not one.case.cure:
+            asked[one.case.name] = one.place.queries(one.case.domain)
 
     def asks_again() -> bool:
-        for one in stale:
+        for one in chosen:
             now, then = one.place.queries(one.case.domain), asked[one.case.name]
             one.asked_when_cured = {address: now[address] - then[address] for address in now}
-        return all(one.asked_when_cured[NEW] >= 1 and one.final for one in stale)
+        return all(
+            one.asked_when_cured[NEW] >= 1 and one.final and not any(row["state"] == "stale" for row in one.final)
+            for one in chosen
+        )
 
-    if stale:
+    if chosen:
         turn.watch_until(asks_again, _START_SECONDS)
     for one in turn.observed:
         one.cured, one.final = one.final, found[one.case.name]

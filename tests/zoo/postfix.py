@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from exporter.lab import Program, World
-from zoo.case import Start
-from zoo.driving import drive
-from zoo.extracted import add_user, unpack
+from exporter.demo.lab import Program, World
+from tests.zoo.case import Start
+from tests.zoo.driving import drive
+from tests.zoo.extracted import add_user, unpack
 
 QUEUE = "/run/postfix-queue"
 DATA = "/run/postfix-data"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from exporter.lab import NEW_ANSWER, OLD, Program, World
-from zoo.case import Case, Cure, Expected, Site, Start
-from zoo.driving import drive
+from exporter.demo.lab import NEW_ANSWER, OLD, Program, World
+from tests.support.lab_cgroups import Cgroups
+from tests.zoo.case import ONCE, Case, Expected, Site, Start
+from tests.zoo.driving import drive, reconfigure
 
 THIRD = "192.168.122.90"
 JAIL = "/run/jail"
@@ -113,14 +114,15 @@ def apache(port: int, network: str, env: dict[str, str] | None = None) -> Start:
     return start
 
 
-def haproxy(port: int, *options: str, chroot: str = "") -> Start:
+def haproxy(port: int, *options: str, chroot: str = "", unit: str = "") -> Start:
     """Run HAProxy with a server that it looks up by what resolv.conf says, every 200 ms."""
 
     def start(world: World, name: str) -> Program:
         text = HAPROXY.format(name=name, port=port, chroot=f"chroot {chroot}" if chroot else "")
         if chroot:
             world.path(chroot).mkdir(exist_ok=True)
-        return world.start(["haproxy", "-f", write(world, f"/run/{name}.conf", text), *options])
+        command = ["haproxy", "-f", write(world, f"/run/{name}.conf", text), *options]
+        return world.start(CGROUPS.within(f"system.slice/{unit}", command) if unit else command)
 
     return start
 
@@ -140,16 +142,6 @@ def write(world: World, path: str, text: str) -> str:
     return path
 
 
-def reconfigure(number: signal.Signals) -> Cure:
-    """Give the cure of those that take one without a restart."""
-
-    def cure(_world: World, program: Program) -> Program:
-        program.send_signal(number)
-        return program
-
-    return cure
-
-
 def serve_third(world: World) -> None:
     """Let the third nameserver answer, which no file lists."""
     world.nameserver(THIRD, {"hat.com": NEW_ANSWER})
@@ -157,27 +149,34 @@ def serve_third(world: World) -> None:
 
 WITH_THIRD = Site("with a third", addresses=(THIRD,), prepare=serve_third)
 SERVERS = Site("servers")
+CGROUPS = Cgroups()
+OF_UNITS = Site("servers of units", surround=lambda: CGROUPS)
 APACHES = Site("apaches")
 
 PINNED = Expected(
     "stale",
     "direct",
-    r"^with its workers asked \S+ \d+ times .*; it never read the file: pinned by its own configuration$",
+    r"^it and its workers sent \d+ queries to \S+ after .*; it never read the file: its own configuration names the",
     rf"^look for {OLD} in its own configuration, then restart nginx",
 )
-READ_ONCE = Expected(
-    "stale", "direct", r"it read the file at generation 1 and never since$", r"^restart .*, so nscd cannot help$"
-)
+READ_ONCE = Expected("stale", "direct", r"it has not re-read the file since generation 1$", r"^restart [^;]*$")
 # Squid looks its user up as it starts, and where a client is there at once it asks within a second: by the contract's
 # rule that is the way of NSS, until it has left nscd's socket alone for long enough.
-STARTED = Expected("stale", "nss|direct", r"it read the file at generation 1 and never since$", r"^restart squid")
+STARTED = Expected(
+    "stale", "nss|direct", r"it has not re-read the file since generation 1$", r"^reload squid \(pid \d+\): kill -HUP"
+)
 CASES = [
     Case("nginx", nginx(8001, AT_EACH_REQUEST, OLD), "old", PINNED, SERVERS, comm="nginx", cured=False),
     Case(
         "nginx-third",
         nginx(8002, AT_EACH_REQUEST, THIRD),
         "nobody",
-        Expected("unlisted", "direct", rf"asks {THIRD}, which \S+ never listed", rf"look for {THIRD} in its own"),
+        Expected(
+            "unlisted",
+            "direct",
+            rf"queries {THIRD}, which \S+ has not listed since resolvtrace started$",
+            rf"look for {THIRD} in its own",
+        ),
         WITH_THIRD,
         comm="nginx",
     ),
@@ -185,15 +184,21 @@ CASES = [
         "nginx-at-start",
         nginx(8003, AT_THE_START),
         "nobody",
-        Expected("retired", "nss", r"asked \S+ until /etc/resolv.conf ceased to list it", r"^nothing to do$"),
+        Expected(
+            "quiet",
+            "nss",
+            r"^has queried nobody since /etc/resolv\.conf dropped it \(generation 2\), and has not re-read the file",
+            r"^check again after its next lookup, or reload nginx \(pid (\d+)\): kill -HUP \1$",
+        ),
         SERVERS,
         comm="nginx",
+        cure=reconfigure(signal.SIGHUP),
     ),
     Case(
         "apache",
         apache(8011, "127.0.1"),
         "new",
-        Expected("current", "nss", r"lists, and looks at the file before it asks", r"^nothing to do$"),
+        Expected("current", "nss", r"lists, and checks the file before it queries", r"^nothing to do$"),
         APACHES,
         comm="apache2",
         zone="1.0.127.in-addr.arpa",
@@ -202,7 +207,12 @@ CASES = [
         "apache-no-reload",
         apache(8012, "127.0.2", {"RES_OPTIONS": "no-reload"}),
         "old",
-        Expected("stale", "nss", r"it read the file at generation 1 and never since$", r"^restart .*; or start nscd"),
+        Expected(
+            "stale",
+            "nss",
+            r"it has not re-read the file since generation 1$",
+            r"^restart .*; or start nscd: its getaddrinfo\(\) calls switch over within 100 lookups$",
+        ),
         APACHES,
         comm="apache2",
         zone="2.0.127.in-addr.arpa",
@@ -211,10 +221,10 @@ CASES = [
     Case("haproxy-chroot", haproxy(8022, "-db", chroot=JAIL), "old", READ_ONCE, SERVERS),
     Case(
         "haproxy-reload",
-        haproxy(8023, "-W", "-db"),
+        haproxy(8023, "-W", "-db", unit="haproxy.service"),
         "old",
-        READ_ONCE,
-        SERVERS,
+        Expected("stale", "direct", ONCE, r"^reload it: systemctl reload-or-restart haproxy\.service$"),
+        OF_UNITS,
         cure=reconfigure(signal.SIGUSR2),
     ),
     Case("squid", squid, "old", STARTED, SERVERS, cure=reconfigure(signal.SIGHUP)),

@@ -9,19 +9,37 @@ from collections.abc import Callable
 
 import pytest
 
-from zoo import caches, containers, forwarders, glibc, languages, lists, mail, servers
-from zoo.case import Case
-from zoo.observe import Observed, observe
-from zoo.verdicts import assert_cured, assert_no_false_flag, assert_truth, assert_verdict
+from tests.zoo import (
+    caches,
+    containers,
+    daemons,
+    forwarders,
+    glibc,
+    languages,
+    lists,
+    mail,
+    mail_filters,
+    powerdns,
+    servers,
+    sssd,
+    traffic_server,
+)
+from tests.zoo.case import Case
+from tests.zoo.conftest import SEEN, WATCHED_SECONDS
+from tests.zoo.forecasts import Outcome, compare
+from tests.zoo.observe import Observed, observe
+from tests.zoo.verdicts import assert_cured, assert_no_false_flag, assert_truth, assert_verdict
 
 ROUNDS: dict[str, list[Case]] = {
     "libraries": glibc.CASES + languages.CASES + lists.CASES,
     "services": caches.CASES + forwarders.CASES + servers.CASES + mail.CASES,
     "containers": containers.CASES,
-    "slow": languages.SLOW,
+    "daemons": daemons.CASES + mail_filters.CASES + powerdns.CASES,
+    "big": mail_filters.BIG + traffic_server.BIG,
+    "slow": languages.SLOW + daemons.SLOW + powerdns.SLOW + sssd.SLOW,
 }
-SLOW = {"slow"}
-"""Rounds that take minutes: `make zoo` runs them, `make test` does not."""
+SLOW = {"big", "slow"}
+"""Rounds that take minutes, or big packages (`deploy/setup zoo`): `make zoo` runs them, `make test` does not."""
 
 
 def parameters(*, cured: bool = False) -> list[object]:
@@ -30,22 +48,30 @@ def parameters(*, cured: bool = False) -> list[object]:
         pytest.param(name, case, marks=pytest.mark.slow if name in SLOW else (), id=f"{name}-{case.name}")
         for name, cases in ROUNDS.items()
         for case in cases
-        if not cured or (case.expected.state == "stale" and case.cured)
+        if not cured or case.recovers
     ]
+
+
+def watched_seconds(name: str) -> float:
+    """Give for how long a round is watched before the change, for the page: the slow ones look once a minute."""
+    return WATCHED_SECONDS * (5 if name in SLOW else 1)
 
 
 See = Callable[[str, Case], Observed]
 
 
 @pytest.fixture(scope="module")
-def see(tmp_path_factory: pytest.TempPathFactory) -> See:
+def see(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> See:
     """Give what was seen of a case; its round is run when the first one asks."""
-    done: dict[str, dict[str, Observed] | Exception] = {}
+    done = pytestconfig.stash[SEEN]
+    is_forecast = bool(pytestconfig.getoption("--forecast", None))
 
     def seen(name: str, case: Case) -> Observed:
         if name not in done:
             try:
-                done[name] = observe(tmp_path_factory.mktemp(name), ROUNDS[name])
+                done[name] = observe(
+                    tmp_path_factory.mktemp(name), ROUNDS[name], watched_before=is_forecast * watched_seconds(name)
+                )
             except Exception as error:  # noqa: BLE001 -- told by each case of the round, which is run once
                 done[name] = error
         result = done[name]
@@ -67,5 +93,12 @@ def test_verdict(see: See, name: str, case: Case) -> None:
 
 @pytest.mark.parametrize(("name", "case"), parameters(cured=True))
 def test_restart(see: See, name: str, case: Case) -> None:
-    """A restart cures the stale ones."""
+    """A restart cures the stale ones, and a reload those that it is advised for."""
     assert_cured(see(name, case))
+
+
+@pytest.mark.parametrize(("name", "case"), parameters())
+def test_forecast(see: See, name: str, case: Case) -> None:
+    """What was said of it before the change came true, or was that it is not known."""
+    found = compare(see(name, case))
+    assert found.outcome is not Outcome.WRONG, found

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from building import BUILT, build
-from tracing import SHORT, Daemon, daemon
 
-from exporter.lab import NAME, NEW, OLD, Experiment, Program, experiment, wait_until
+from exporter.demo.lab import NAME, NEW, OLD, Experiment, Program, experiment, wait_until
+from tests.support.building import BUILT, build
+from tests.support.tracing import SHORT, Daemon, daemon
 
 pytestmark = pytest.mark.alone
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from exporter.lab import NEW, OLD
-from zoo.case import Expected
-from zoo.observe import Observed, Row
+from exporter.demo.lab import NEW, OLD
+from tests.zoo.case import Expected
+from tests.zoo.observe import Observed, Row
 
 
 def assert_truth(one: Observed) -> None:

@@ -19,10 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tracer.errors import ResolvtraceError
-from tracer.kernel import filesystems, libbpf, neighbours, programs, records, tasks, trial
+from tracer.kernel import btf_offsets, cgroup_attachments, feature_probes, filesystems, libbpf, programs, records
+from tracer.kernel.bcc_package import INSTALL_BCC
+from tracer.kernel.words import Words
 
 # enum bpf_func_id, linux/bpf.h
 _ON_CURRENT_TASK = (14, 15, 80)  # bpf_get_current_pid_tgid, _uid_gid, _cgroup_id
@@ -37,7 +39,7 @@ def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int]
     socket.send_fds(channel, [json.dumps(message).encode()], descriptors)
 
 
-def run(channel: socket.socket) -> None:
+def run(channel: socket.socket, words: Words) -> None:
     """Do the loader's work in a child process that ends with it. Never returns.
 
     It gets ready, and waits for the sizes: where the daemon ends instead, so does it.
@@ -50,7 +52,7 @@ def run(channel: socket.socket) -> None:
     try:
         bcc = _import_bcc()
         if order := channel.recv(_ORDER_BYTES):
-            _load(channel, bcc, programs.Capacities(**json.loads(order)))
+            _load(channel, bcc, programs.Capacities(**json.loads(order)), words)
         status = 0
     except ResolvtraceError as error:
         send(channel, {"problem": error.problem, "remedy": error.remedy}, [])
@@ -67,19 +69,15 @@ def _import_bcc() -> Any:
     try:
         import bcc  # noqa: PLC0415 - this child's alone
     except ImportError as error:
-        raise ResolvtraceError(f"bcc cannot be imported ({error})", "install it: apt install python3-bpfcc") from error
+        raise ResolvtraceError(f"bcc cannot be imported ({error})", INSTALL_BCC) from error
     return bcc
 
 
-def _load(channel: socket.socket, bcc: Any, capacities: programs.Capacities) -> None:
+def _load(channel: socket.socket, bcc: Any, capacities: programs.Capacities, words: Words) -> None:
     tracefs = filesystems.require_tracefs()
     place = filesystems.require_cgroup2()
     cgroup = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-    # It imports pyroute2, this child's alone: a tenth of a second, while the compiler leaves Python to others. And it
-    # enters each network namespace: who looks at this process must not take it for one of theirs.
-    apart = ThreadPoolExecutor(1)
-    opensockets = apart.submit(import_module, "tracer.kernel.opensockets")
-    module = _Module(bcc, tracefs, capacities)
+    module = _Module(bcc, tracefs, capacities, words)
     tracepoints, missing = module.attach_tracepoints()
     programs_of_cgroup = {program.name: module.load_cgroup_program(program) for program in programs.CGROUP_PROGRAMS}
     names = [*tracepoints, *programs_of_cgroup]
@@ -99,6 +97,11 @@ def _load(channel: socket.socket, bcc: Any, capacities: programs.Capacities) -> 
             *module.map_descriptors(),
         ],
     )
+    # It imports pyroute2, this child's alone: a tenth of a second, while the daemon begins with what it was sent, and
+    # in memory that the compiler has given back. And it enters each network namespace: who looks at this process must
+    # not take it for one of theirs.
+    apart = ThreadPoolExecutor(1)
+    open_connections = apart.submit(import_module, "tracer.kernel.open_connections")
     if not channel.recv(_ORDER_BYTES):
         return
     links = []
@@ -107,7 +110,7 @@ def _load(channel: socket.socket, bcc: Any, capacities: programs.Capacities) -> 
             links.append(libbpf.create_link(programs_of_cgroup[program.name], cgroup, program.attach_type))
         except OSError as error:
             raise _refused_attachment(program.name, error, place) from error
-    adopted = apart.submit(opensockets.result().adopt, module.map("processes"), module.map("connectors")).result()
+    adopted = apart.submit(open_connections.result().adopt, module.map("processes"), module.map("connectors")).result()
     send(channel, {"links": [program.name for program in programs.CGROUP_PROGRAMS], "adopted": adopted}, links)
 
 
@@ -121,38 +124,42 @@ def _refused() -> ResolvtraceError:
 def _refused_attachment(name: str, error: OSError, cgroup: Path) -> ResolvtraceError:
     if error.errno == errno.EPERM:
         with suppress(OSError):  # whoever may not attach may not ask either
-            if holders := neighbours.sole_holders(str(cgroup)):
-                return ResolvtraceError(neighbours.told(holders), neighbours.REMEDY)
+            if holders := cgroup_attachments.sole_holders(str(cgroup)):
+                return ResolvtraceError(cgroup_attachments.described(holders), cgroup_attachments.REMEDY)
         return ResolvtraceError(f"the kernel refuses program {name} on the root cgroup (EPERM)", "needs CAP_NET_ADMIN")
     return ResolvtraceError(
-        f"cannot attach {name} to the root cgroup ({error.strerror})", "needs CONFIG_CGROUP_BPF, Linux 5.15 or later"
+        f"cannot attach {name} to the root cgroup ({error.strerror})", "needs CONFIG_CGROUP_BPF, Linux 6.1 or later"
     )
+
+
+def _macros(values: dict[str, int]) -> list[str]:
+    return [f"-D{name}={value}" for name, value in values.items()]
 
 
 class _Module:
     """What BCC made of bpf/."""
 
-    def __init__(self, bcc: Any, tracefs: Path, capacities: programs.Capacities) -> None:
+    def __init__(self, bcc: Any, tracefs: Path, capacities: programs.Capacities, words: Words) -> None:
         self._library = bcc.libbcc.lib
         self._bpf_class = bcc.BPF
         self._tracefs = tracefs
         self.version: str = bcc.__version__
         bcc.BPF._trace_autoload = lambda _: None  # noqa: SLF001 - attaching is ours: in order, and some are optional
-        with _CapturedStderr() as compiler:
-            try:
-                self._bpf = bcc.BPF(
-                    text=programs.source_text(), cflags=[*_FLAGS, *capacities.macros(), *self._features()]
-                )
-            except Exception as error:
-                if "not permitted" in compiler.text():
-                    raise _refused() from error
-                if "bpf map" in compiler.text():
-                    raise ResolvtraceError(
-                        f"the kernel does not make the maps: {compiler.text()}", "lower what [capacity] asks for"
-                    ) from error
+        self._words = words
+        begin = words.position()
+        try:
+            self._bpf = bcc.BPF(text=programs.source_text(), cflags=[*_FLAGS, *capacities.macros(), *self._features()])
+        except Exception as error:
+            said = words.text(begin)
+            if "not permitted" in said:
+                raise _refused() from error
+            if "bpf map" in said:
                 raise ResolvtraceError(
-                    f"the probes do not compile: {compiler.text()}", "report this, with what resolvtrace --version says"
+                    f"the kernel does not make the maps: {said}", "lower what [capacity] asks for"
                 ) from error
+            raise ResolvtraceError(
+                f"the probes do not compile: {said}", "report this, with what resolvtrace --version says"
+            ) from error
         self._check_layouts()
 
     def _features(self) -> list[str]:
@@ -161,9 +168,13 @@ class _Module:
         if "group_dead" in exit_format.read_text():
             flags.append("-DEXIT_TELLS_GROUP_DEAD")
         flags += sorted({f"-D{point.macro}" for point in programs.TRACEPOINTS if point.macro and self._exists(point)})
-        if not all(trial.knows_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, helper) for helper in _ON_CURRENT_TASK):
-            flags += [f"-D{place}={offset}" for place, offset in tasks.offsets().items()]
-        tells = trial.knows_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, _GET_NETNS_COOKIE)
+        if not all(
+            feature_probes.knows_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, helper) for helper in _ON_CURRENT_TASK
+        ):
+            flags += _macros(btf_offsets.offsets(btf_offsets.TASK))
+        with suppress(ResolvtraceError):  # without them resolv.conf is known by its usual name alone
+            flags += _macros(btf_offsets.offsets(btf_offsets.FILE))
+        tells = feature_probes.knows_helper(programs.BPF_PROG_TYPE_CGROUP_SKB, _GET_NETNS_COOKIE)
         # All programs or none: a nameserver must not appear twice, with its network namespace and without.
         return [*flags, "-DNETNS_COOKIE(context)=" + ("bpf_get_netns_cookie(context)" if tells else "0")]
 
@@ -173,8 +184,8 @@ class _Module:
     def _check_layouts(self) -> None:
         described = {
             "process": self._bpf["processes"].Leaf,
-            "query_key": self._bpf["asked0"].Key,
-            "queries": self._bpf["asked0"].Leaf,
+            "query_key": self._bpf["overflow0"].Key,
+            "queries": self._bpf["overflow0"].Leaf,
             "slot": self._bpf["slots"].Leaf,
             "connector": self._bpf["connectors"].Leaf,
         }
@@ -208,15 +219,16 @@ class _Module:
         return self._load(program.function, program.program_type, program.attach_type)
 
     def _load(self, function: str, program_type: int, attach_type: int) -> int:
-        with _CapturedStderr() as verifier:
-            try:
-                return int(self._bpf.load_func(function.encode(), program_type, None, attach_type).fd)
-            except Exception as error:
-                if "privileges" in str(error):
-                    raise _refused() from error
-                raise ResolvtraceError(
-                    f"the kernel refuses program {function}: {verifier.text()}", "report this, and the kernel's version"
-                ) from error
+        begin = self._words.position()
+        try:
+            return int(self._bpf.load_func(function.encode(), program_type, None, attach_type).fd)
+        except Exception as error:
+            if "privileges" in str(error):
+                raise _refused() from error
+            raise ResolvtraceError(
+                f"the kernel refuses program {function}: {self._words.text(begin)}",
+                "report this, and the kernel's version",
+            ) from error
 
     def map(self, name: str) -> libbpf.Map:
         """Give one map."""
@@ -237,26 +249,3 @@ class _Module:
     def map_descriptors(self) -> list[int]:
         """Give the descriptors, in the order of MAPS."""
         return [int(self._library.bpf_table_fd(self._bpf.module, name.encode())) for name in programs.MAPS]
-
-
-class _CapturedStderr:
-    """Keeps what C libraries write to standard error, to be shown with our own message and not beside it."""
-
-    _SHOWN = 600
-
-    def __enter__(self) -> Self:
-        self._file = os.memfd_create("stderr")
-        sys.stderr.flush()
-        self._saved = os.dup(2)
-        os.dup2(self._file, 2)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.dup2(self._saved, 2)
-        os.close(self._saved)
-        os.close(self._file)
-
-    def text(self) -> str:
-        """Give the last of what was written."""
-        size = os.fstat(self._file).st_size
-        return os.pread(self._file, self._SHOWN, max(0, size - self._SHOWN)).decode(errors="replace").strip()

@@ -7,30 +7,18 @@ nothing else.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tracer.kernel import libbpf, programs, records
-from tracer.kernel.child import LoaderProcess
-from tracer.snapshot import MapHealth, ProbeHealth
+from tracer.kernel.graceperiod import GracePeriod
+from tracer.kernel.health import MapHealth, ProbeHealth
+from tracer.kernel.loader_process import LoaderProcess
+from tracer.kernel.steady import SteadyPairs
 
 _HEALTH_SECONDS = 10
 _LEAST_SUSPEND = 1_000_000
-_LIBC = ctypes.CDLL(None)
-_MEMBARRIER = 324 if os.uname().machine == "x86_64" else 283
-_MEMBARRIER_CMD_GLOBAL = 1
-
-
-def wait_for_programs() -> None:
-    """Return when every BPF program that was running at the call has ended.
-
-    membarrier(2) with MEMBARRIER_CMD_GLOBAL waits for an RCU grace period (kernel/sched/membarrier.c), and programs
-    run inside RCU read-side sections. Where the kernel refuses it (nohz_full) the counts of a program that was under
-    way may come one tick later.
-    """
-    _LIBC.syscall(_MEMBARRIER, _MEMBARRIER_CMD_GLOBAL, 0, 0)
 
 
 def _boot_offset() -> int:
@@ -40,6 +28,15 @@ def _boot_offset() -> int:
     """
     offset = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     return offset if abs(offset) > _LEAST_SUSPEND else 0
+
+
+_CHANGES = 4096
+"""Places in the map `acted` (bpf/maps.h, CHANGES)."""
+
+
+def _file_id(device: int, inode: int) -> bytes:
+    """Make a key of the map `view_files`."""
+    return inode.to_bytes(8, "little") + device.to_bytes(8, "little")
 
 
 class Probes:
@@ -68,8 +65,12 @@ class Probes:
         self._maps: dict[str, libbpf.Map] = maps
         self.processes = maps["processes"]
         self._tick = 0
-        self._slots, self._taken = libbpf.Array(maps["slots"]), libbpf.Array(maps["taken"])
+        self._slots = libbpf.Array(maps["slots"])
+        self._grace_period = GracePeriod(maps["control"])
+        self.steady = SteadyPairs(maps["steady"])
         self._slots_a_tick = maps["slots"].capacity // 2
+        self._acted = libbpf.Array(maps["acted"])
+        self._view_files: set[tuple[int, int]] = set()
         self._half = 1
         self.adopted = 0
         self._not_entered = 0
@@ -103,12 +104,17 @@ class Probes:
 
     def turn(self) -> None:
         """Let the programs count in the other half from now on."""
+        self.steady.before_grace_period()
         self._half = self._tick & 1
         self._tick += 1
         self._control(records.Control.TICK, self._tick)
 
+    def wait_for_programs(self) -> None:
+        """Return when no program counts for the tick that :meth:`turn` ended any more. In any thread."""
+        self._grace_period.wait()
+
     def take_queries(self) -> Iterator[tuple[records.QueryKey, records.Queries]]:
-        """Take what was counted until the last :meth:`turn`; call :func:`wait_for_programs` in between."""
+        """Take what was counted until the last :meth:`turn`; call :meth:`wait_for_programs` in between."""
         self._queries_taken = 0
         for key, queries in self._take_counted():
             self._queries_taken += 1
@@ -116,14 +122,22 @@ class Probes:
         self._offset = _boot_offset()
 
     def _take_counted(self) -> Iterator[tuple[records.QueryKey, records.Queries]]:
-        first = self._half * self._slots_a_tick
-        for at in range(first, first + self._take_control(records.Control.SLOTS_TAKEN)):
-            slot = int.from_bytes(self._taken.get(at), "little")
-            yield records.parse_slot(self._slots.get(slot))
+        after = self._take_control(records.Control.LAST_TAKEN)
+        while after:
+            slot = after - 1
+            after, key, queries = records.parse_slot(self._slots.get(slot))
+            yield key, queries
             self._slots.put_begin(slot, records.FREE_SLOT)
         if self._take_control(records.Control.MAP_ENTRIES):
-            for key, value in self._maps[f"asked{self._half}"].drain():
-                yield records.parse_query_key(key), records.parse_queries(value)
+            for entry, value in self._maps[f"overflow{self._half}"].drain():
+                yield records.parse_query_key(entry), records.parse_queries(value)
+
+    def has_counted(self) -> bool:
+        """Tell whether anything was counted since the last :meth:`turn`."""
+        half = self._tick & 1
+        return any(
+            self._read_control(what + half) for what in (records.Control.LAST_TAKEN, records.Control.MAP_ENTRIES)
+        )
 
     def _control(self, what: int, value: int) -> None:
         self._maps["control"].put(what.to_bytes(4, "little"), value.to_bytes(8, "little"))
@@ -131,10 +145,21 @@ class Probes:
     def _take_control(self, what: records.Control) -> int:
         """Read what was counted for the half that is taken, and begin it anew."""
         index = what + self._half
-        number = int.from_bytes(self._maps["control"].get(index.to_bytes(4, "little")) or b"", "little")
+        number = self._read_control(index)
         if number:
             self._control(index, 0)
         return number
+
+    def _read_control(self, index: int) -> int:
+        return int.from_bytes(self._maps["control"].get(index.to_bytes(4, "little")) or b"", "little")
+
+    def steady_counts(self, place: int) -> records.Counts:
+        """Tell what was counted in a place of :attr:`steady` so far."""
+        counts = self.steady.counts(place)
+        if not self._offset or not counts.last:
+            return counts
+        previous = counts.previous and counts.previous + self._offset
+        return counts._replace(previous=previous, last=counts.last + self._offset)
 
     def process(self, pid: int) -> records.KernelProcess | None:
         """Look a process up in the lineage."""
@@ -157,6 +182,24 @@ class Probes:
         """Give the file that was executed, as it was named then; None where that is not kept any more."""
         value = self._maps["images"].get(image.to_bytes(8, "little")) if image else None
         return records.text(value) if value else None
+
+    def set_view_files(self, files: set[tuple[int, int]]) -> None:
+        """Say which files are some view's resolv.conf, by device, as the kernel numbers it, and inode."""
+        if files == self._view_files:
+            return
+        view_files = self._maps["view_files"]
+        for file in self._view_files - files:
+            view_files.delete(_file_id(*file))
+        for file in files - self._view_files:
+            self._not_entered += not view_files.put(_file_id(*file), (1).to_bytes(4, "little"))
+        self._view_files = files
+
+    def keep_acted(self, pids: Iterable[int]) -> None:
+        """Let the programs look into those of these processes only that may have acted."""
+        places = {pid % _CHANGES for pid in pids}
+        for place in range(_CHANGES):
+            if place not in places and self._acted.get(place)[0]:
+                self._acted.put_begin(place, bytes(4))
 
     def readable(self) -> bool:
         """Whether the kernel lets this process read the maps that it holds."""
@@ -189,7 +232,8 @@ class Probes:
         """Tell how full the maps are that can be full: the processes by walking the keys, the rest as last taken."""
         return (
             MapHealth("processes", self._processes_counted, self.processes.capacity),
-            MapHealth("queries", self._queries_taken, self._slots_a_tick + self._maps["asked0"].capacity),
+            MapHealth("queries", self._queries_taken, self._slots_a_tick + self._maps["overflow0"].capacity),
+            MapHealth("steady", self.steady.used, self._maps["steady"].capacity),
         )
 
     @property
@@ -203,7 +247,13 @@ class Probes:
             self._ring.close()
             self._ring = None
             self._slots.close()
-            self._taken.close()
+            self.steady.close()
+            self._acted.close()
+            self._grace_period.close()
+        self.detach()
+
+    def detach(self) -> None:
+        """Detach everything: from now on nothing is counted any more."""
         for descriptor in self._attachments:
             os.close(descriptor)
         self._attachments.clear()

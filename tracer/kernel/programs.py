@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "bpf"
 # In this order: each builds on what stands before it.
-FILES = ("records.h", "current.h", "maps.h", "lineage.c", "opens.c", "lookups.c", "queries.c")
+FILES = (
+    *("records.h", "current.h", "maps.h"),
+    *("lineage.c", "opens.c", "lookups.c"),
+    *("query_key.h", "slots.h", "steady.h", "counting.h", "cgroup.h", "datagrams.c", "segments.c", "egress.c"),
+)
 
 BPF_PROG_TYPE_CGROUP_SKB = 8
 BPF_PROG_TYPE_CGROUP_SOCK_ADDR = 18
@@ -23,7 +29,7 @@ class CgroupProgram:
 
     @property
     def function(self) -> str:
-        """Its name in bpf/queries.c."""
+        """Its name in bpf/."""
         return f"on_{self.name}"
 
 
@@ -38,7 +44,10 @@ CGROUP_PROGRAMS = (
 
 @dataclass(frozen=True, slots=True)
 class Tracepoint:
-    """A program on a tracepoint. ``macro`` guards it where not every kernel or machine has that tracepoint."""
+    """A program on a tracepoint. ``macro`` guards it if not every kernel or machine has that tracepoint.
+
+    Attached in order: the end of a call before its beginning, or what begins in between would never be seen to end.
+    """
 
     category: str
     name: str
@@ -51,26 +60,36 @@ class Tracepoint:
         return f"tracepoint__{self.category}__{self.name}"
 
 
-TRACEPOINTS = (
+_ALL_TRACEPOINTS = (
     Tracepoint("task", "task_newtask", required=True),
     Tracepoint("sched", "sched_process_exec", required=True),
     Tracepoint("sched", "sched_process_exit", required=True),
-    Tracepoint("syscalls", "sys_enter_openat", required=True),
     Tracepoint("syscalls", "sys_exit_openat", required=True),
-    Tracepoint("syscalls", "sys_enter_open", macro="HAVE_SYS_OPEN"),
+    Tracepoint("syscalls", "sys_enter_openat", required=True),
     Tracepoint("syscalls", "sys_exit_open", macro="HAVE_SYS_OPEN"),
-    Tracepoint("syscalls", "sys_enter_openat2"),
+    Tracepoint("syscalls", "sys_enter_open", macro="HAVE_SYS_OPEN"),
     Tracepoint("syscalls", "sys_exit_openat2"),
+    Tracepoint("syscalls", "sys_enter_openat2"),
     Tracepoint("syscalls", "sys_enter_newfstatat"),
     Tracepoint("syscalls", "sys_enter_newstat", macro="HAVE_SYS_NEWSTAT"),
-    Tracepoint("syscalls", "sys_enter_connect"),
     Tracepoint("syscalls", "sys_exit_connect"),
+    Tracepoint("syscalls", "sys_enter_connect"),
     Tracepoint("syscalls", "sys_exit_chroot"),
     Tracepoint("syscalls", "sys_exit_pivot_root"),
     Tracepoint("syscalls", "sys_exit_setns"),
     Tracepoint("syscalls", "sys_exit_unshare"),
 )
 
+_MACHINES_WITHOUT_OLD_CALLS = frozenset({"aarch64", "riscv64", "loongarch64"})
+"""Those that came after openat(2): the C library uses that, and open(2) and stat(2) do not exist there."""
+
+
+def tracepoints(machine: str) -> tuple[Tracepoint, ...]:
+    """Give the tracepoints that there are to be on a machine, by its name as uname(2) has it."""
+    return tuple(point for point in _ALL_TRACEPOINTS if not point.macro or machine not in _MACHINES_WITHOUT_OLD_CALLS)
+
+
+TRACEPOINTS = tracepoints(os.uname().machine)
 NAMES = tuple(program.name for program in CGROUP_PROGRAMS) + tuple(point.name for point in TRACEPOINTS)
 REQUIRED = frozenset(
     [program.name for program in CGROUP_PROGRAMS] + [point.name for point in TRACEPOINTS if point.required]
@@ -79,21 +98,39 @@ REQUIRED = frozenset(
 MOST_ENTRIES = 1 << 22
 """As many processes as Linux can have: PID_MAX_LIMIT, linux/threads.h."""
 MOST_RING_PAGES = 1 << 15
+_PAGE_BYTES = 4096
 
-MAPS = ("control", "losses", "processes", "slots", "taken", "asked0", "asked1", "connectors", "images", "records")
+MOST_VIEW_FILES = 4096
+
+MAPS = (
+    "control",
+    "losses",
+    "processes",
+    "slots",
+    "steady",
+    "overflow0",
+    "overflow1",
+    "connectors",
+    "images",
+    "view_files",
+    "acted",
+    "records",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Capacities:
-    """Sizes of the maps, in entries; of the ring, in pages (a power of two).
+    """Sizes of the maps, in entries; of the ring, in pages of 4 KiB (a power of two).
 
-    ``queries``: pairs of process and nameserver that are counted within one tick.
+    ``queries``: pairs of process and nameserver that are counted within one tick. ``calls``: threads inside an open or
+    connect that matters.
     """
 
     processes: int = 32768
     queries: int = 8192
     connections: int = 4096
     images: int = 2048
+    calls: int = 4096
     ring_pages: int = 128
 
     @property
@@ -101,15 +138,24 @@ class Capacities:
         """How many slots they have first, as a power of two: a quarter of them; the map takes the rest."""
         return max(1, (self.queries // 4).bit_length() - 1)
 
+    @property
+    def steady_bits(self) -> int:
+        """How many pairs are counted without the daemon (bpf/steady.h), as a power of two: as many as in a tick."""
+        return max(2, self.queries.bit_length() - 1)
+
     def macros(self) -> list[str]:
         """Give them as the compiler takes them."""
         return [
             f"-DMAX_PROCESSES={self.processes}",
             f"-DSLOT_BITS={self.slot_bits}",
+            f"-DSTEADY_BITS={self.steady_bits}",
             f"-DMAX_QUERIES={max(1, self.queries - (1 << self.slot_bits))}",
             f"-DMAX_CONNECTIONS={self.connections}",
             f"-DMAX_IMAGES={self.images}",
-            f"-DRING_PAGES={self.ring_pages}",
+            f"-DMAX_VIEW_FILES={MOST_VIEW_FILES}",
+            f"-DMAX_CALLS={self.calls}",
+            # BCC takes the machine's pages, which may have 64 KiB (arm64).
+            f"-DRING_PAGES={max(1, self.ring_pages * _PAGE_BYTES // mmap.PAGESIZE)}",
         ]
 
 

@@ -7,7 +7,7 @@ Births are nanoseconds of CLOCK_BOOTTIME; all other times are those of CLOCK_MON
 from __future__ import annotations
 
 import struct
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
 PATH_BYTES = 128
@@ -47,6 +47,14 @@ class RecordKind(IntEnum):
     TRIED = 2
     EXECED = 3
     ENDED = 4
+    OPENED = 5
+
+
+class Sharer(IntFlag):
+    """Who else may have the resolver state that a process had until it read."""
+
+    BY_CHILDREN = 1
+    BY_ANCESTORS = 2
 
 
 class Loss(IntEnum):
@@ -57,18 +65,54 @@ class Loss(IntEnum):
     PROCESSES_FULL = 2
     TCP_UNATTRIBUTED = 3
     USER_MEMORY = 4
+    CALLS_FULL = 5
 
 
 class Control(IntEnum):
     """Index into the map `control`; what is counted for two ticks apart has one more behind it."""
 
     TICK = 0
-    SLOTS_TAKEN = 1
+    LAST_TAKEN = 1
     MAP_ENTRIES = 3
+    OWNERS = 5
+
+
+class Lookup(IntEnum):
+    """How a lookup came to be a query (enum lookup of bpf/records.h)."""
+
+    UNTOLD = 0
+    THROUGH_NSS = 1
+    BY_ITSELF = 2
+    OTHER_TYPE = 3
+
+
+BIRTH_SHIFT = 20
+BIRTH_BITS = 40
+_BIRTH_MASK = (1 << BIRTH_BITS) - 1
+
+
+def ancestor(tgid: int, birth: int) -> int:
+    """Name a process as a line does (bpf/maps.h): its pid, and 40 bits of its birth in units of 1.05 ms."""
+    return tgid << BIRTH_BITS | birth >> BIRTH_SHIFT & _BIRTH_MASK
+
+
+def ancestor_pid(named: int) -> int:
+    """Give the pid of an ancestor in a line."""
+    return named >> BIRTH_BITS
+
+
+def is_ancestor(tgid: int, birth: int, named: int) -> bool:
+    """Tell whether a line names this process; a birth that was not seen when the line began is 0 there."""
+    if tgid != named >> BIRTH_BITS:
+        return False
+    return not named & _BIRTH_MASK or named == ancestor(tgid, birth)
 
 
 class Subject(NamedTuple):
-    """Who did it, as the lineage stood at that moment."""
+    """Who did it, as the lineage stood at that moment.
+
+    The owner is the topmost living ancestor with the same resolver state; the process itself if there is none.
+    """
 
     birth: int
     state: int
@@ -82,6 +126,7 @@ class Subject(NamedTuple):
     execs: int
     parent_tgid: int
     owner_tgid: int
+    owner_execs: int
     uid: int
     flags: int
     comm: bytes
@@ -97,11 +142,15 @@ class Record(NamedTuple):
     subject: Subject
     time: int
     state_before: int
+    inode: int
+    device: int
+    shared: int
     kind: int
     service: int
     result: int
     tid: int
     path: bytes
+    line: tuple[int, ...] = ()
 
     def shifted(self, offset: int) -> Record:
         """Give it with times of another clock, ``offset`` nanoseconds ahead."""
@@ -130,6 +179,8 @@ class Queries(NamedTuple):
     previous: int
     last: int
     seen: int
+    lookup: int
+    strays: int = 0
 
     def shifted(self, offset: int) -> Queries:
         """Give it with times of another clock, ``offset`` nanoseconds ahead."""
@@ -141,6 +192,15 @@ class Queries(NamedTuple):
         )
 
 
+class Counts(NamedTuple):
+    """Queries of a slot: how many since it is used, and when the last two were; ``strays`` as in :class:`Queries`."""
+
+    number: int
+    previous: int
+    last: int
+    strays: int = 0
+
+
 class KernelProcess(NamedTuple):
     """One entry of the lineage that the kernel side keeps for every process."""
 
@@ -149,13 +209,14 @@ class KernelProcess(NamedTuple):
     root: int
     image: int
     parent_birth: int
-    owner_birth: int
     checked: int
     refused: int
+    hosts_opened: int
+    line: tuple[int, ...]
     refused_tid: int
+    hosts_tid: int
     execs: int
     parent_tgid: int
-    owner_tgid: int
     flags: int
 
 
@@ -168,22 +229,29 @@ class Connector(NamedTuple):
     execs: int
     end: int = 0
     begun: int = 0
+    lookup: int = 0
 
 
-_SUBJECT = f"8Q6I{COMM_BYTES}s"
+LINE = 6
+"""How many ancestors a line has at most; of a longer one the topmost ``LINE_KEPT`` and the nearest are kept."""
+LINE_KEPT = 3
+_LINE_AT = KernelProcess._fields.index("line")
+_SUBJECT = f"8Q7I4x{COMM_BYTES}s"
 _SUBJECT_FIELDS = len(Subject._fields)
-_RECORD = struct.Struct(f"={_SUBJECT}2Q2IiI{PATH_BYTES}s")
+_RECORD = struct.Struct(f"={_SUBJECT}3Q4IiI{PATH_BYTES}s{LINE}Q")
 _QUERY_KEY = struct.Struct("=Q16s3IHBx")
-_QUERIES = struct.Struct(f"={_SUBJECT}qQQQQI4x")
-_SLOT_USE = struct.Struct("=Q")
-_PROCESS = struct.Struct("=8Q5I4x")
-_CONNECTOR = struct.Struct("=2Q4I")
+_QUERIES = struct.Struct(f"={_SUBJECT}q5Q2I")
+_SLOT_HEAD = struct.Struct("=2Q")
+_COUNTS = struct.Struct("=q5Q2I")
+_COUNTS_AT = _SLOT_HEAD.size + _QUERY_KEY.size + struct.calcsize(f"={_SUBJECT}")
+_PROCESS = struct.Struct(f"={_LINE_AT + LINE}Q4IQ")
+_CONNECTOR = struct.Struct("=2Q3I2H")
 
 SIZES = {
     "record": _RECORD.size,
     "query_key": _QUERY_KEY.size,
     "queries": _QUERIES.size,
-    "slot": _SLOT_USE.size + _QUERY_KEY.size + _QUERIES.size,
+    "slot": _SLOT_HEAD.size + _QUERY_KEY.size + _QUERIES.size,
     "process": _PROCESS.size,
     "connector": _CONNECTOR.size,
 }
@@ -192,7 +260,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "subject": Subject._fields,
     "query_key": QueryKey._fields,
     "queries": Queries._fields,
-    "slot": ("use", "key", "queries"),
+    "slot": ("use", "next", "key", "queries"),
     "process": KernelProcess._fields,
     "connector": Connector._fields,
 }
@@ -201,39 +269,72 @@ FIELDS: dict[str, tuple[str, ...]] = {
 def parse_record(data: bytes) -> Record:
     """Read one ring buffer record. Raises struct.error where the length is wrong."""
     values = _RECORD.unpack(data)
-    return Record(Subject(*values[:_SUBJECT_FIELDS]), *values[_SUBJECT_FIELDS:])
+    line = tuple(named for named in values[-LINE:] if named)
+    return Record._make((Subject(*values[:_SUBJECT_FIELDS]), *values[_SUBJECT_FIELDS:-LINE], line))
 
 
 def parse_query_key(data: bytes) -> QueryKey:
-    """Read one key of the maps `asked0` and `asked1`."""
+    """Read one key of the maps `overflow0` and `overflow1`."""
     return QueryKey(*_QUERY_KEY.unpack(data))
 
 
+def pack_query_key(key: QueryKey) -> bytes:
+    """Make one key."""
+    return _QUERY_KEY.pack(*key)
+
+
 def parse_queries(data: bytes) -> Queries:
-    """Read one value of the maps `asked0` and `asked1`."""
+    """Read one value of the maps `overflow0` and `overflow1`."""
     values = _QUERIES.unpack(data)
     return Queries(Subject(*values[:_SUBJECT_FIELDS]), *values[_SUBJECT_FIELDS:])
 
 
-def parse_slot(data: bytes) -> tuple[QueryKey, Queries]:
-    """Read one value of the map `slots`."""
-    key_at = _SLOT_USE.size
+def parse_slot(data: bytes) -> tuple[int, QueryKey, Queries]:
+    """Read one value of the map `slots`: first where the next is, as Control.LAST_TAKEN says it of the first."""
+    _use, following = _SLOT_HEAD.unpack_from(data)
+    key_at = _SLOT_HEAD.size
     queries_at = key_at + _QUERY_KEY.size
-    return parse_query_key(data[key_at:queries_at]), parse_queries(data[queries_at:])
+    return following, parse_query_key(data[key_at:queries_at]), parse_queries(data[queries_at:])
 
 
-FREE_SLOT = _SLOT_USE.pack(0)
+class SlotUse(IntEnum):
+    """What a slot is used for (enum slot_use of bpf/records.h)."""
+
+    FREE = 0
+    CLAIMED = 1
+    READY = 2
+
+
+FREE_SLOT = _SLOT_HEAD.pack(SlotUse.FREE, 0)
 """The beginning of a slot that nobody uses."""
+READY_SLOT = _SLOT_HEAD.pack(SlotUse.READY, 0)
+CLAIMED_SLOT = _SLOT_HEAD.pack(SlotUse.CLAIMED, 0)
+"""The beginning of one that the programs pass by."""
+
+
+def pack_claimed_slot(key: QueryKey, queries: Queries) -> bytes:
+    """Make a slot that the programs pass by until its beginning says READY."""
+    return CLAIMED_SLOT + _QUERY_KEY.pack(*key) + _QUERIES.pack(*queries.subject, *queries[1:])
+
+
+def parse_counts(data: bytes) -> Counts:
+    """Read what was counted in a slot."""
+    number, _handshakes, _first, previous, last, _seen, _lookup, strays = _COUNTS.unpack_from(data, _COUNTS_AT)
+    return Counts(number, previous, last, strays)
 
 
 def parse_process(data: bytes) -> KernelProcess:
     """Read one value of the map `processes`."""
-    return KernelProcess(*_PROCESS.unpack(data))
+    values = _PROCESS.unpack(data)
+    line = tuple(named for named in values[_LINE_AT : _LINE_AT + LINE] if named)
+    before, behind = values[:_LINE_AT], values[_LINE_AT + LINE :]
+    return KernelProcess._make((*before, line, *behind))
 
 
 def pack_process(process: KernelProcess) -> bytes:
     """Make one value of the map `processes`."""
-    return _PROCESS.pack(*process)
+    line = (*process.line, *(0,) * LINE)[:LINE]
+    return _PROCESS.pack(*process[:_LINE_AT], *line, *process[_LINE_AT + 1 :])
 
 
 def pack_connector(connector: Connector) -> bytes:

@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
-from samples import Served, running
 
-from exporter.feed import FeedServer
+from exporter.feed.server import FeedServer
+from tests.support.samples import Served, running
 
 
 @pytest.fixture
@@ -16,5 +16,5 @@ def daemon() -> Iterator[Served]:
     """Serve the full snapshot to begin with."""
     with tempfile.TemporaryDirectory() as directory:
         own = Served(f"{directory}/s")
-        with running(lambda: FeedServer.start(own.ask, own.path)):
+        with running(lambda: FeedServer.start(own.ask, own.path, events=own.events)):
             yield own

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from samples import Served, full, process, snapshot
 
 from exporter.cli import main
-from exporter.jsonform import check
-from tracer.snapshot import State
+from exporter.feed.check_json import to_json
+from tests.support.samples import Served, full, process, snapshot
+from tracer.verdict.states import State
 
 
 def test_check_exits_with_1_where_something_is_stale(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,7 +33,7 @@ def test_check_json_prints_the_form(daemon: Served, capsys: pytest.CaptureFixtur
     assert main(["check", "--json", "--socket", daemon.path]) == 1
     out = capsys.readouterr().out
     assert out.isascii()
-    assert json.loads(out) == check(full())
+    assert json.loads(out) == to_json(full())
 
 
 def test_check_all_shows_what_is_well(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,7 +56,9 @@ def test_check_exits_with_3_where_no_daemon_answers(capsys: pytest.CaptureFixtur
     assert main(["check", "--socket", "/nonexistent/\x1b"]) == 3
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("resolvtrace check: no daemon: there is no socket /nonexistent/\\x1b: start it")
+    assert captured.err.startswith(
+        "resolvtrace check: no daemon is running: /nonexistent/\\x1b does not exist: start it"
+    )
     assert captured.err.count("\n") == 1
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from doubles import NEW, OLD, World
-from test_views import Machine
 
-from tracer.generations import SECOND, after_suspend
-from tracer.snapshot import State
-from tracer.verdict import Suspend
+from tests.support.doubles import NEW, OLD
+from tests.support.world import World
+from tests.unit.tracer.resolvconf.test_view_table import Machine
+from tracer.resolvconf.history import SECOND, after_suspend
+from tracer.verdict.states import State
+from tracer.verdict.verdict import Suspend
 
 HOUR = 3600.0
 GRACE = 15.0
@@ -22,7 +23,7 @@ def sleep(world: World, seconds: float) -> None:
     world.clock.sleep(seconds)
     slept = int(seconds * SECOND)
     world.host.history = after_suspend(world.host.history, began, slept, GRACE)
-    world.ledger.note_suspend(Suspend(began, slept))
+    world.ledger.evaluator.note_suspend(Suspend(began, slept))
 
 
 def reader() -> World:
@@ -85,7 +86,7 @@ def test_a_sleep_clears_no_flag() -> None:
     world.ask(10, NEW)
     world.tick()
     assert world.state(10) is State.STALE
-    world.clock.advance(world.ledger.policy.thresholds.clear_seconds)
+    world.clock.advance(world.ledger.evaluator.policy.thresholds.clear_seconds)
     world.ask(10, NEW)
     world.tick()
     assert world.state(10) is not State.STALE

@@ -8,7 +8,7 @@ import select
 import sys
 import time
 
-import pycares  # type: ignore[import-untyped]
+import pycares
 
 
 def turn(channel: pycares.Channel, answers: list[object]) -> None:

@@ -1,0 +1,1 @@
+"""The daemon's configuration: its keys, its file and its rules."""

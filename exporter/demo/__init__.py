@@ -1,0 +1,1 @@
+"""``resolvtrace demo``: the stale-resolver experiment, live."""

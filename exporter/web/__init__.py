@@ -1,0 +1,1 @@
+"""The web server: its pages, TLS and authentication."""

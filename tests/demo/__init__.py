@@ -1,0 +1,1 @@
+"""``resolvtrace demo``, run."""

@@ -1,0 +1,1 @@
+"""What is deployed: units, packages, manifests, rules and dashboards."""

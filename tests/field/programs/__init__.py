@@ -1,0 +1,1 @@
+"""Programs that do what the software of a report does, and no more."""

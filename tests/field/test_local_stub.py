@@ -1,0 +1,36 @@
+"""A resolv.conf that moves from an upstream to a forwarder on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.demo.lab import OLD
+from tests.field.cast import Cast, Part
+from tests.field.stage import Stage
+from tests.support.tracing import SHORT, Daemon
+
+STUB, ANOTHER = "127.0.0.7", "127.0.0.8"
+
+
+@pytest.fixture(scope="module")
+def cast(running: Daemon) -> Iterator[Cast]:
+    """Start two forwarders that read the file once, and let it name one of them."""
+    with Stage(running) as stage:
+        cast = Cast(stage)
+        cast.start({"client": Part("pinned", (STUB, ANOTHER), asks=STUB)})
+        cast.start({"stub": Part("forwarder", (STUB, "early")), "another": Part("forwarder", (ANOTHER, "early"))})
+        stage.change_past_grace(f"nameserver {STUB}\n{SHORT}")
+        yield cast
+
+
+def test_the_stub_itself(cast: Cast) -> None:
+    """It forwards to the upstream now on behalf of whoever reads the file: it was not left behind."""
+    assert cast.asking("stub", more=6)["state"] == "unlisted"
+
+
+def test_another_forwarder(cast: Cast) -> None:
+    """One that the file does not name was (a container engine's, say)."""
+    row = cast.when("another", "stale")
+    assert {use["address"] for use in row["nameservers"]} == {OLD}

@@ -1,0 +1,1 @@
+"""Completion and manual pages, by the programs that read them."""

@@ -1,0 +1,1 @@
+"""``resolvtrace top`` in a real terminal."""

@@ -1,0 +1,535 @@
+"""Owners and workers: whose resolver state it is, who is flagged, and who inherits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.doubles import GETIP, NEW, OLD
+from tests.support.proctree import ProcTree
+from tests.support.world import World
+from tracer.kernel.records import ancestor
+from tracer.ledger.process import Process, ProcessId
+from tracer.ledger.process_table import ProcessTable
+from tracer.ledger.resolver_state import ResolverState
+from tracer.observation.lineage import NOTHING_FORMER, Lineage
+from tracer.observe.procfs import Procfs
+from tracer.resolvconf.history import SECOND
+from tracer.verdict.states import State
+
+
+def _sendmail() -> World:
+    """Return a world where pid 10 has read the file, asked once, and the file has changed since."""
+    world = World()
+    world.start(10)
+    world.read(10)
+    world.ask(10)
+    world.tick()
+    world.change(NEW)
+    world.past_grace()
+    return world
+
+
+def test_a_workers_queries_count_for_its_owner() -> None:
+    """A job's child asks and is gone: the owner is flagged, and stays flagged between jobs."""
+    world = _sendmail()
+    for child in (11, 12):
+        world.fork(10, child)
+        world.ask(child)
+        world.end(child)
+        world.tick()
+    assert world.state(10) is State.STALE
+    assert world.queries(10) == (1, 2)
+    assert world.process(10).workers_seen == 2
+    world.tick(10_000)
+    assert world.state(10) is State.STALE
+
+
+def test_a_worker_shows_its_own_state_and_names_its_owner() -> None:
+    """While the owner lives it stands for the worker."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.ask(11, OLD, 2)
+    world.tick()
+    assert world.owner(11) == 10
+    assert world.process(11).is_worker
+    assert world.state(11) is State.STALE
+    assert world.queries(11) == (2, 0)
+
+
+def test_a_worker_that_never_read_has_read_what_its_owner_read() -> None:
+    """Last read: the process, or across fork its ancestor."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.ask(11)
+    world.tick()
+    assert world.process(11).last_read == world.process(10).last_read
+
+
+def test_grandchildren_work_for_the_topmost() -> None:
+    """Also where the child between them never asked, or is gone."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.ask(12)
+    world.tick()
+    assert world.owner(12) == 10
+    world.end(11)
+    world.ask(12)
+    world.tick()
+    assert world.owner(12) == 10
+    assert world.queries(10) == (1, 2)
+    assert world.state(10) is State.STALE
+
+
+def test_a_worker_that_reads_again_is_on_its_own() -> None:
+    """Its queries count for the former owner no longer."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.ask(11)
+    world.tick()
+    world.read(11)
+    world.ask(11, NEW, 5)
+    world.ask(11, OLD, 1)
+    world.tick()
+    assert world.owner(11) == 11
+    assert world.queries(10) == (1, 1)
+    assert not [one for one in world.process(10).state.members if one.pid == 11]
+
+
+def test_what_a_worker_asked_before_it_read_within_the_tick_counts_for_the_owner() -> None:
+    """It used the owner's state then."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.ask(11)
+    world.tick()
+    world.ask(11, OLD, 3)
+    world.read(11)
+    world.ask(11, NEW, 2)
+    world.tick()
+    assert world.queries(10) == (1, 4)
+    assert world.state(10) is State.STALE
+
+
+def test_a_worker_that_execs_is_on_its_own() -> None:
+    """Another program has a resolver state of its own."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.execute(11)
+    world.ask(11, OLD, 5)
+    world.tick()
+    assert world.owner(11) == 11
+    assert world.queries(10) == (1, 0)
+
+
+def test_an_owner_that_reads_again_leaves_its_children_to_themselves() -> None:
+    """It follows; they go on with the state that it had."""
+    world = _sendmail()
+    for child in (11, 12):
+        world.fork(10, child)
+        world.ask(child)
+    world.tick()
+    world.read(10)
+    world.ask(10, NEW)
+    for child in (11, 12):
+        world.ask(child, OLD, 2)
+    world.tick()
+    assert [world.owner(child) for child in (11, 12)] == [11, 12]
+    assert [world.state(child) for child in (11, 12)] == [State.STALE, State.STALE]
+    assert world.state(10) is State.RETIRED
+
+
+def test_a_child_of_before_the_reread_keeps_its_own_children() -> None:
+    """Each of the owner's children becomes an owner, of its descendants too."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.ask(12)
+    world.tick()
+    world.read(10)
+    world.ask(12)
+    world.tick()
+    assert world.owner(12) == 11
+
+
+def test_a_child_forked_after_the_reread_works_for_the_owner() -> None:
+    """It has the state that the owner has now."""
+    world = _sendmail()
+    world.read(10)
+    world.fork(10, 11)
+    world.ask(11, NEW)
+    world.tick()
+    assert world.owner(11) == 10
+
+
+def test_the_last_read_across_fork_is_that_of_before_the_fork() -> None:
+    """A child that first asks after its parent has read again goes by what the parent read before it forked."""
+    world = World()
+    world.start(10)
+    first = world.read(10)
+    world.fork(10, 11)
+    world.tick()
+    world.change(NEW)
+    world.read(10)
+    world.past_grace()
+    world.ask(11, OLD, 2)
+    world.tick()
+    assert world.owner(11) == 11
+    assert world.process(11).last_read == (first, 1)
+
+
+# When an owner ends.
+
+
+@pytest.mark.parametrize("how", ["end", "execute"])
+def test_each_surviving_child_inherits_when_the_owner_ends(how: str) -> None:
+    """Last read, pairs, counts and the flag; exec is an end."""
+    world = _sendmail()
+    world.ask(10, OLD, 2)
+    world.fork(10, 11)
+    world.fork(10, 12)
+    world.tick()
+    read, flagged = world.process(10).last_read, world.process(10).flagged
+    assert flagged is not None
+    getattr(world, how)(10)
+    world.tick()
+    for heir in (11, 12):
+        assert world.owner(heir) == heir
+        assert world.state(heir) is State.STALE
+        assert world.process(heir).flagged == flagged
+        assert world.process(heir).last_read == read
+        assert world.queries(heir) == (3, 0)
+    assert not world.kept(10)
+
+
+def test_sendmail_bd_reads_forks_and_exits() -> None:
+    """The daemon that is left goes by what the reader read."""
+    world = World()
+    world.start(10)
+    read = world.read(10)
+    world.ask(10, OLD, 2)
+    world.fork(10, 11)
+    world.end(10)
+    world.tick()
+    assert world.process(11).last_read == (read, 1)
+    assert world.queries(11) == (2, 0)
+    world.change(NEW)
+    world.past_grace()
+    for job in (20, 21):
+        world.fork(11, job)
+        world.ask(job)
+        world.end(job)
+        world.tick()
+    assert world.state(11) is State.STALE
+    assert world.queries(11) == (2, 2)
+
+
+def test_heirs_own_their_descendants() -> None:
+    """A grandchild works for the heir."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.ask(12)
+    world.tick()
+    world.end(10)
+    world.tick()
+    world.ask(12)
+    world.tick()
+    assert world.owner(12) == 11
+    assert world.state(11) is State.STALE, "one late query counted for the old owner, one for the new"
+
+
+def test_what_the_heir_asked_as_a_worker_is_not_counted_twice() -> None:
+    """Its own queries were in the owner's count of its workers'."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.fork(10, 12)
+    world.ask(11, OLD, 5)
+    world.ask(12, OLD, 7)
+    world.tick()
+    world.end(10)
+    world.tick()
+    assert world.queries(11) == (1 + 5, 7)
+    assert world.queries(12) == (1 + 7, 5)
+
+
+def test_an_heir_with_grandchildren_inherits_once() -> None:
+    """However many of its descendants used the owner's state."""
+    world = _sendmail()
+    world.fork(10, 11)
+    for grandchild, asked in ((12, 2), (13, 4)):
+        world.fork(11, grandchild)
+        world.ask(grandchild, OLD, asked)
+    world.tick()
+    world.end(10)
+    world.tick()
+    assert [world.owner(pid) for pid in (11, 12, 13)] == [11, 11, 11]
+    assert world.queries(11) == (1, 6)
+
+
+def test_heirs_go_on_each_by_itself() -> None:
+    """One follows, the other does not."""
+    world = _sendmail()
+    world.ask(10, OLD, 2)
+    world.fork(10, 11)
+    world.fork(10, 12)
+    world.tick()
+    world.end(10)
+    world.tick()
+    world.read(11)
+    world.ask(11, NEW)
+    world.tick()
+    assert (world.state(11), world.state(12)) == (State.RETIRED, State.STALE)
+    assert world.queries(12) == (3, 0)
+
+
+def test_a_child_that_read_for_itself_inherits_nothing() -> None:
+    """It did not use the owner's state."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.read(11)
+    world.ask(11, NEW)
+    world.ask(10, OLD, 2)
+    world.tick()
+    world.end(10)
+    world.tick()
+    assert world.process(11).worst is State.CURRENT
+
+
+def test_a_child_that_called_exec_inherits_nothing() -> None:
+    """Nor did it."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.execute(11)
+    world.ask(11, NEW)
+    world.ask(10, OLD, 2)
+    world.tick()
+    world.end(10)
+    world.tick()
+    assert world.process(11).worst is State.CURRENT
+
+
+def test_an_owner_whose_end_no_record_told_of_is_inherited_all_the_same() -> None:
+    """The ring was full."""
+    world = _sendmail()
+    world.ask(10, OLD, 2)
+    world.fork(10, 11)
+    world.tick()
+    world.end(10, recorded=False)
+    world.tick()
+    world.tick()
+    assert world.state(11) is State.STALE
+
+
+def test_two_owners_in_a_row_pass_it_on_within_a_tick() -> None:
+    """A daemon forks twice, and both that came before end at once: what is left has read what the first read."""
+    world = World()
+    world.start(10)
+    read = world.read(10)
+    world.ask(10)
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.end(10)
+    world.end(11)
+    world.tick()
+    world.ask(12)
+    world.tick()
+    assert world.process(12).last_read == (read, 1)
+
+
+def test_a_grandchild_whose_parent_is_gone_goes_on_with_the_flag() -> None:
+    """The owner ends with an heir alive: that it is no direct child any more makes it no healthier."""
+    world = _sendmail()
+    world.ask(10, OLD, 2)
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.tick()
+    world.end(11)
+    world.tick()
+    world.end(10)
+    world.tick()
+    assert world.kept(12)
+    assert world.state(12) is State.STALE
+
+
+def test_an_heir_that_never_asked_is_known_at_once() -> None:
+    """It is flagged before it does anything: the frozen state is its own now."""
+    world = _sendmail()
+    world.ask(10, OLD, 2)
+    world.fork(10, 11)
+    world.tick()
+    assert not world.kept(11)
+    world.end(10)
+    world.tick()
+    assert world.process(11).is_tracked
+    assert world.state(11) is State.STALE
+
+
+def test_children_of_before_the_daemon_inherit_too(tmp_path: Path) -> None:
+    """The kernel side did not see that fork; the auxiliary vectors tell."""
+    tree = ProcTree(tmp_path)
+    tree.add(10, auxv=b"the same")
+    tree.add(11, parent=10, auxv=b"the same")
+    world = World()
+    Lineage(world.map).seed(Procfs(tree.root), NOTHING_FORMER, world.clock.now)
+    world.change(NEW)
+    world.past_grace()
+    world.ask(10, OLD, 2)
+    world.tick()
+    assert world.state(10) is State.STALE
+    world.end(10)
+    world.tick()
+    assert world.kept(11)
+    assert world.state(11) is State.STALE
+
+
+def test_an_inheritance_is_no_past_use_twice() -> None:
+    """The owner's queries are kept when it exits; of its heir later only its own."""
+    world = World()
+    world.start(10)
+    world.read(10)
+    world.ask(10, OLD, 5)
+    world.fork(10, 11)
+    world.tick()
+    world.end(10)
+    world.tick()
+    world.ask(11, OLD, 2)
+    world.tick()
+    world.end(11)
+    for _ in range(2):
+        world.tick()
+    assert world.past_queries() == [7]
+
+
+def test_an_owner_that_never_acted_is_kept_for_its_workers() -> None:
+    """A master that only forks: its children ask with the state that it holds."""
+    world = World()
+    world.start(10)
+    world.change(NEW)
+    world.past_grace()
+    for child in (11, 12):
+        world.fork(10, child)
+        world.ask(child)
+        world.end(child)
+        world.tick()
+    assert world.state(10) is State.STALE
+    assert world.queries(10) == (0, 2)
+
+
+def test_a_pid_used_again_is_no_owner() -> None:
+    """The parent's pid belongs to another process now."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.end(10, recorded=False)
+    world.start(10)
+    world.ask(11)
+    world.tick()
+    assert world.owner(11) == 11
+
+
+# The table itself.
+
+
+def _kept(table: ProcessTable, pid: int, state: ResolverState, parent: Process | None = None) -> Process:
+    """Keep a process, forked by another or by nobody."""
+    process = Process(ProcessId(pid, pid * SECOND, 0), GETIP, state, 1, None)
+    if parent is not None:
+        process.parent = (parent.pid, parent.id.birth)
+        process.line = (*parent.line, ancestor(parent.pid, parent.id.birth))
+    table.add(process)
+    return process
+
+
+def test_the_owner_is_the_topmost_living_one_of_the_line_with_the_same_state() -> None:
+    """Whether those between are kept or not."""
+    table, state = ProcessTable(), ResolverState(1)
+    first = _kept(table, 10, state)
+    second = _kept(table, 11, state, first)
+    third = _kept(table, 12, state, second)
+    assert table.owner_in_line(third.line, state) is first
+    first.ended = 1
+    assert table.owner_in_line(third.line, state) is second
+    table.move(second, ResolverState(2))
+    assert table.owner_in_line(third.line, state) is None
+
+
+def test_a_process_of_the_same_pid_and_another_birth_is_in_no_line() -> None:
+    """The pid was used again."""
+    table, state = ProcessTable(), ResolverState(1)
+    first = _kept(table, 10, state)
+    second = _kept(table, 11, state, first)
+    table.drop(first)
+    table.add(Process(ProcessId(10, 99 * SECOND, 0), GETIP, state, 1, None))
+    assert table.owner_in_line(second.line, state) is None
+    assert table.at(10, first.id.birth) is None
+    assert table.at(10, 99 * SECOND) is not None
+
+
+def test_the_end_of_a_process_whose_pid_is_used_again_leaves_the_other_there() -> None:
+    """It is dropped by what it was."""
+    table, state = ProcessTable(), ResolverState(1)
+    first = _kept(table, 10, state)
+    other = Process(ProcessId(10, 99 * SECOND, 0), GETIP, state, 1, None)
+    table.add(other)
+    table.drop(first)
+    assert table.at(10, 99 * SECOND) is other
+    assert state.members == {other}
+
+
+def test_parent_and_children_are_related() -> None:
+    """Whatever state each has; not grandchildren."""
+    table = ProcessTable()
+    first = _kept(table, 10, ResolverState(1))
+    second = _kept(table, 11, ResolverState(2), first)
+    third = _kept(table, 12, ResolverState(3), second)
+    assert list(table.related(second)) == [first, third]
+    assert list(table.related(first)) == [second]
+
+
+# Helpers.
+
+
+@pytest.mark.parametrize("reader", [10, 11])
+def test_a_read_by_a_helper_counts_for_the_process_that_it_helps(reader: int) -> None:
+    """Parent and child of one program, of which only one opens the file and only the other queries (avahi-daemon)."""
+    world = World()
+    world.start(10)
+    world.fork(10, 11)
+    asker = 21 - reader
+    world.ask(asker)
+    world.read(reader)
+    world.tick()
+    helped = world.process(asker)
+    assert helped.helper is not None
+    assert (helped.helper.pid, helped.helper.state) == (reader, world.process(reader).state)
+    assert helped.last_read == world.process(reader).last_read
+    world.change(NEW)
+    world.past_grace()
+    world.ask(asker, OLD, 2)
+    world.tick()
+    assert world.state(asker) is State.STALE
+    world.read(reader)
+    world.ask(asker, NEW)
+    world.tick()
+    assert world.state(asker) is State.RETIRED, "the helper re-read the file for it"
+
+
+@pytest.mark.parametrize("why", ["it queries too", "it called exec", "it called exec before a restart"])
+def test_who_queries_by_itself_or_called_exec_is_no_helper(why: str) -> None:
+    """Its read is its own, though it runs the same program."""
+    world = World()
+    world.start(10)
+    world.fork(10, 11)
+    if why == "it called exec before a restart":
+        world.execute(11)
+        world.restart()
+    elif why == "it called exec":
+        world.execute(11)
+    world.read(11)
+    if why == "it queries too":
+        world.ask(11, OLD)
+    world.ask(10)
+    world.tick()
+    assert world.process(10).helper is None
+    assert world.process(10).last_read is None

@@ -1,0 +1,109 @@
+"""What of the ledger outlives a daemon."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.doubles import NEW, OLD
+from tests.support.world import World
+from tracer.kernel.records import ancestor
+from tracer.ledger.past_uses import PastUseKey
+from tracer.ledger.process import ProcessId
+from tracer.ledger.saved import PastUseRecord, ProcessRecord, Saved, StateRecord, merged, saved_view, view_record
+from tracer.observation.lineage import Former, FormerState
+from tracer.resolvconf.history import first_generation
+from tracer.verdict.states import State
+
+
+def test_who_did_nothing_but_shares_a_state_that_is_kept_is_saved_with_it() -> None:
+    """It may be the one that goes on with it."""
+    world = World()
+    world.start(10)
+    world.read(10)
+    world.ask(10)
+    world.fork(10, 11)
+    world.start(12)
+    world.tick()
+    saved = world.saved()
+    assert {one.pid: one.identity is not None for one in saved.processes} == {10: True, 11: False}
+    assert {one.state for one in saved.processes} == {one.id for one in saved.states}
+
+
+def test_who_exited_is_not_saved() -> None:
+    """What it queried is kept as a past use."""
+    world = World()
+    world.start(10)
+    world.ask(10, OLD, 3)
+    world.tick()
+    world.end(10)
+    for _ in range(2):
+        world.tick()
+    saved = world.saved()
+    assert not saved.processes
+    assert [(one.key.nameserver, one.queries) for one in saved.past_uses] == [(OLD, 3)]
+
+
+def test_a_lineage_tells_who_had_which_state_and_when_that_was_read() -> None:
+    """What the kernel side is told again."""
+    world = World()
+    world.start(10)
+    read = world.read(10)
+    world.ask(10)
+    world.fork(10, 11)
+    world.ask(11)
+    world.tick()
+    lineage = world.saved().lineage()
+    parent, child = world.map.entries[10], world.map.entries[11]
+    assert lineage.processes[11] == Former(child.birth, 0, parent.state, child.line, child.flags, 0)
+    assert lineage.states[parent.state] == FormerState(
+        parent.state, world.machine.images[10], read, ancestor(10, parent.birth)
+    )
+
+
+def test_later_changes_replace_what_was_there_and_drop_who_left() -> None:
+    """By view, state and process; past uses by what they are alike in."""
+    key = PastUseKey("x.service", "/usr/bin/x", "host", OLD)
+    first = Saved(
+        states=[StateRecord(1, None, (), (), None, None)],
+        processes=[ProcessRecord(10, 5, 0, 1), ProcessRecord(11, 6, 0, 1)],
+        past_uses=[PastUseRecord(key, 3, 50)],
+    )
+    second = Saved(
+        processes=[ProcessRecord(10, 5, 0, 2)], past_uses=[PastUseRecord(key, 5, 60)], left=[ProcessId(11, 6, 0)]
+    )
+    whole = merged([first, second])
+    assert [(one.pid, one.state) for one in whole.processes] == [(10, 2)]
+    assert whole.past_uses == [PastUseRecord(key, 5, 60)]
+    assert [one.id for one in whole.states] == [1]
+    assert Saved().is_empty()
+    assert not second.is_empty()
+
+
+def test_a_view_comes_back_with_its_history() -> None:
+    """Generations, removals and what was not seen before."""
+    world = World()
+    world.change(NEW)
+    saved = saved_view(view_record(world.host))
+    assert saved.history == world.host.history
+    assert (saved.path, saved.directory) == (world.host.path, world.host.directory)
+
+
+def test_a_view_without_a_generation_is_refused() -> None:
+    """There is always one."""
+    world = World()
+    world.host.history = first_generation(world.host.history.current.conf, 1, 1)
+    record = view_record(world.host)
+    with pytest.raises(ValueError, match="without a generation"):
+        saved_view(type(record)(record.id, record.path, record.directory, 1, (), {}))
+
+
+def test_a_flag_comes_back_as_it_was() -> None:
+    """State, evidence and counts."""
+    world = World()
+    world.start(10)
+    world.make_stale(10)
+    before = world.pair(10)
+    world.restart()
+    world.tick()
+    after = world.pair(10)
+    assert (after.state, after.evidence, after.uses) == (State.STALE, before.evidence, before.uses)

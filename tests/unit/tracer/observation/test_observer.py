@@ -1,0 +1,180 @@
+"""What the observer makes of records and counts: complete observations, each in its tick."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.doubles import NEW, OLD, a_view, conf
+from tests.support.world import World
+from tracer.kernel.records import Flag, RecordKind, Service
+from tracer.observation.values import Batch, FileRead, OtherFileOpened, ProcessLeft, QueriesSent, key_of
+from tracer.resolvconf.history import SECOND, first_generation
+
+
+def _take(world: World, until: int | None = None, *, nscd: bool = False) -> Batch:
+    counted, world.counted = world.counted, {}
+    return world.observer.take(counted.items(), world.clock.now if until is None else until, (), nscd=nscd)
+
+
+def test_a_read_tells_the_state_before_and_whether_others_may_have_it() -> None:
+    """A sole member that reads again leaves nothing behind."""
+    world = World()
+    world.start(10)
+    before = world.map.entries[10].state
+    world.read(10)
+    world.fork(10, 11)
+    world.read(10)
+    first, second = _take(world).observations
+    assert isinstance(first, FileRead)
+    assert isinstance(second, FileRead)
+    assert (first.state_before, first.shared, first.view) == (before, False, world.host)
+    assert (second.state_before, second.shared) == (first.subject.state, True)
+
+
+def test_whoever_does_something_first_is_met_before_it_may_be_gone() -> None:
+    """Identity and view are read as the record comes."""
+    world = World()
+    world.start(10)
+    world.read(10)
+    key = key_of(world.subject(10))
+    world.end(10)
+    batch = _take(world)
+    assert batch.newcomers[key].identity.image is not None
+    assert batch.newcomers[key].view is world.host
+
+
+def test_what_happened_after_the_turn_is_for_the_next_tick() -> None:
+    """With who it was."""
+    world = World()
+    world.start(10)
+    turn = world.clock.now
+    world.read(10)
+    assert not _take(world, turn).observations
+    batch = _take(world)
+    assert [type(one) for one in batch.observations] == [FileRead]
+    assert key_of(world.subject(10)) in batch.newcomers
+
+
+def test_queries_in_two_states_within_a_tick_are_told_apart() -> None:
+    """What was queried under the old state counts under the old state."""
+    world = World()
+    world.start(10)
+    world.ask(10, OLD, 3)
+    world.read(10)
+    world.ask(10, OLD, 2)
+    sent = [one for one in _take(world).observations if isinstance(one, QueriesSent)]
+    assert sorted(one.queries.number for one in sent) == [2, 3]
+    assert len({one.subject.state for one in sent}) == 2
+
+
+def test_a_count_taken_back_before_it_was_made_is_made_up_for_in_the_next_tick() -> None:
+    """The kernel side takes one off where a datagram goes elsewhere than its socket's peer (bpf/datagrams.c)."""
+    world = World()
+    world.start(10)
+    world.ask(10, OLD)
+    key, value = next(iter(world.counted.items()))
+    world.counted[key] = value._replace(number=-1)
+    assert not _take(world).observations
+    world.ask(10, OLD, 3)
+    (sent,) = _take(world).observations
+    assert isinstance(sent, QueriesSent)
+    assert sent.queries.number == 2
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_an_exit_that_is_not_certain_is_asked_for_when_the_tick_ends(*, alive: bool) -> None:
+    """The first thread may exit before the others."""
+    world = World()
+    world.start(10)
+    world.read(10)
+    world.machine.alive = {10} if alive else set()
+    world.end(10, certain=False)
+    left = [one for one in _take(world).observations if isinstance(one, ProcessLeft)]
+    assert bool(left) is not alive
+
+
+def test_who_goes_on_with_a_state_that_its_owner_left_is_told() -> None:
+    """Ancestors first; only of a process that is kept or met, and that forked."""
+    world = World()
+    world.start(10)
+    world.read(10)
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.tick()
+    world.end(10)
+    assert [one.key.pid for one in _take(world).relatives] == [11, 12]
+    world.start(20)
+    world.fork(20, 21)
+    world.end(20)
+    assert not _take(world).relatives
+
+
+def test_a_view_that_was_looked_at_since_is_not_looked_at_for_a_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads come by the thousand, in batches; one look after all of them is enough."""
+    world = World(OLD)
+    monkeypatch.setattr(world.host, "_looked", world.clock.now + SECOND)
+    world.start(10)
+    world.read(10)
+    assert not world.machine.looked_at
+    world.clock.advance(2)
+    world.read(10)
+    assert world.machine.looked_at == [world.host]
+
+
+def test_the_processs_own_file_by_a_name_that_the_kernel_side_did_not_know_is_a_read() -> None:
+    """It is given a state of its own then."""
+    world = World()
+    world.start(10)
+    world.machine.files[77] = world.host
+    before = world.map.entries[10].state
+    world.read(10, "/run/NetworkManager/resolv.conf", inode=77, known=False)
+    (read,) = _take(world).observations
+    assert isinstance(read, FileRead)
+    assert (read.state_before, read.view) == (before, world.host)
+    assert world.map.entries[10].state == read.subject.state > before
+
+
+def test_another_view_s_file_by_its_name_is_no_read_of_ones_own() -> None:
+    """A chroot's copy, seen from outside."""
+    world = World()
+    world.machine.files[77] = a_view(first_generation(conf(NEW), 1, 1), "7:1:2")
+    world.start(10)
+    world.read(10, "/var/spool/postfix/etc/resolv.conf", inode=77, known=False)
+    world.read(10, "etc/resolv.conf", inode=78, known=False)
+    (opened,) = _take(world).observations
+    assert isinstance(opened, OtherFileOpened)
+    assert opened.path == "/var/spool/postfix/etc/resolv.conf"
+
+
+def test_a_file_that_is_not_there_is_unidentified_and_one_that_nobody_shows_is_lost() -> None:
+    """The first is no cause for alarm."""
+    world = World()
+    world.machine.by_root[2] = None
+    world.start(10, root=2)
+    world.read(10)
+    assert (world.lost["view_unreadable"], world.unidentified["no_resolv_conf"]) == (1, 0)
+    world.machine.absent = "/var/empty/etc/resolv.conf"
+    world.read(10, result=-2)
+    assert (world.lost["view_unreadable"], world.unidentified["no_resolv_conf"]) == (1, 1)
+
+
+def test_who_only_asks_nscd_is_met_when_it_turns_out_to_ask_for_names() -> None:
+    """Users and groups go to nscd too."""
+    world = World()
+    world.start(10)
+    world.try_socket(10, Service.NSCD, answered=True)
+    assert not _take(world, nscd=True).newcomers
+    world.machine.served_by_nscd = {10}
+    assert not _take(world).newcomers, "looked at now and then only"
+    assert [key.pid for key in _take(world, nscd=True).newcomers] == [10]
+
+
+def test_a_birth_that_was_not_seen_is_filled_in() -> None:
+    """The record came before the daemon had read /proc."""
+    world = World()
+    world.start(10)
+    record = world._record(10, RecordKind.READ, path="/etc/resolv.conf", result=3)
+    unseen = record.subject._replace(birth=0, owner_birth=0, flags=Flag.READ_ONCE)
+    world.observer.record(record._replace(subject=unseen))
+    (read,) = _take(world).observations
+    assert (read.subject.birth, read.subject.owner_birth) == (world.map.entries[10].birth,) * 2

@@ -1,0 +1,117 @@
+"""Flags raised and cleared: each told once, with why it was cleared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.doubles import NEW, OLD
+from tests.support.samples import process
+from tests.support.world import World
+from tracer.ledger.process import Process
+from tracer.report.events import FlagChanges, Kind, Why
+from tracer.report.snapshot import ProcessSnapshot
+from tracer.verdict.rules import Action, Policy, Rule
+
+
+def _described(one: Process) -> ProcessSnapshot:
+    return process(one.pid, one.worst)
+
+
+class _Told:
+    """A world whose events are taken."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.changes = FlagChanges(world.ledger)
+
+    def take(self) -> list[tuple[Kind, int, str | None, Why | None]]:
+        """Give what is new: kind, pid, nameserver, why."""
+        taken = self.changes.take(
+            self.world.ledger.evaluator.flagged, self.world.clock.now, _described, lambda boot: boot
+        )
+        return [(one.kind, one.process.pid if one.process else 0, one.nameserver, one.why) for one in taken]
+
+
+@pytest.fixture
+def told() -> _Told:
+    """Let a process be flagged, and take the event."""
+    own = _Told(World())
+    own.world.start(10)
+    own.world.make_stale(10)
+    assert own.take() == [(Kind.STALE, 10, OLD, None)]
+    return own
+
+
+def test_a_standing_flag_is_told_once(told: _Told) -> None:
+    """However often it queries."""
+    told.world.ask(10, OLD, 23)
+    told.world.tick()
+    assert told.take() == []
+
+
+def _lists_again(world: World) -> None:
+    world.change(OLD)
+
+
+def _follows(world: World) -> None:
+    world.read(10)
+    world.ask(10, NEW)
+
+
+def _switches(world: World) -> None:
+    world.clock.advance(301)
+    world.ask(10, NEW)
+
+
+def _exempts(world: World) -> None:
+    world.ledger.set_policy(Policy(rules=(Rule(Action.IGNORE, "the lab", comm="getip"),)))
+
+
+@pytest.mark.parametrize(
+    ("happens", "why"),
+    [
+        (lambda world: world.end(10), Why.EXITED),
+        (lambda world: world.execute(10), Why.EXECED),
+        (_lists_again, Why.LISTED),
+        (_follows, Why.REREAD),
+        (_switches, Why.SWITCHED),
+        (_exempts, Why.RULE),
+    ],
+)
+def test_a_cleared_flag_is_told_with_the_evidence(told: _Told, happens: Callable[[World], object], why: Why) -> None:
+    """Once, and then no more."""
+    happens(told.world)
+    told.world.tick()
+    assert told.take() == [(Kind.CLEARED, 10, OLD, why)]
+    told.world.tick()
+    assert told.take() == []
+
+
+def test_an_heir_takes_the_flag_over(told: _Told) -> None:
+    """So that who adds up events has what check shows."""
+    told.world.fork(10, 11)
+    told.world.ask(11, OLD)
+    told.world.tick()
+    assert told.take() == []
+    told.world.end(10)
+    told.world.tick()
+    assert told.take() == [(Kind.CLEARED, 10, OLD, Why.EXITED), (Kind.STALE, 11, OLD, None)]
+
+
+def test_a_restart_tells_nothing_of_flags_that_stand(told: _Told) -> None:
+    """They were told by the daemon before."""
+    told.world.restart()
+    again = _Told(told.world)
+    told.world.tick()
+    assert again.take() == []
+
+
+def test_who_exited_while_no_daemon_ran_is_told_after_its_start(told: _Told) -> None:
+    """At the time of the start: when it was is not known."""
+    told.world.restart(lambda: told.world.end(10))
+    again = _Told(told.world)
+    told.world.tick()
+    events = again.changes.take(told.world.ledger.evaluator.flagged, told.world.clock.now, _described, lambda at: at)
+    assert [(one.kind, one.why, one.at) for one in events] == [(Kind.CLEARED, Why.EXITED, told.world.clock.now)]

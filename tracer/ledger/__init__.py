@@ -1,0 +1,1 @@
+"""Which process read which resolv.conf, and queried which nameserver when."""

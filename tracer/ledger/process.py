@@ -1,0 +1,355 @@
+"""One process, and what it has to do with each nameserver: plain values that the ledger keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from tracer.identity import Identity
+from tracer.kernel.records import Flag, Lookup, Service, is_ancestor
+from tracer.ledger.resolver_state import Read, ResolverState
+from tracer.lookups import LookupPath, Transport
+from tracer.resolvconf.view import View
+from tracer.verdict.following import Asking
+from tracer.verdict.rules import Action, Ruling
+from tracer.verdict.states import SEVERITY, State
+from tracer.verdict.verdict import Behaviour, Evidence, Queries, Suspend
+
+_RANK = {state: rank for rank, state in enumerate(SEVERITY)}
+_KEPT_CHECKS = 6
+_COARSE_TICK = 10_000_000
+"""Nanoseconds that the kernel's coarse clock may be behind: a tick, at 100 Hz (time(7), "The software clock")."""
+
+
+class ProcessId(NamedTuple):
+    """A process from one exec to the next: pids are reused, and exec ends what the old image did."""
+
+    pid: int
+    birth: int
+    execs: int
+
+
+class Helper(NamedTuple):
+    """Who reads resolv.conf for a process, which it may outlive: the state that it has, or had, and its reads."""
+
+    pid: int
+    birth: int
+    state: ResolverState
+
+
+class PairKey(NamedTuple):
+    """A nameserver: its canonical address, in one network namespace (by its cookie)."""
+
+    address: str
+    netns: int
+
+
+@dataclass(slots=True)
+class Use:
+    """How much one pair carries over one port and transport."""
+
+    queries: int = 0
+    worker_queries: int = 0
+    since_removed: int = 0
+    removal: int | None = None
+    first: int | None = None
+    last: int | None = None
+    inherited: int = 0
+    """Of ``queries``: those of the owner whose heir this process is."""
+
+    def add(self, queries: Queries, removal: int | None, *, by_worker: bool) -> None:
+        """Add a tick's queries; ``removal`` as in :class:`tracer.verdict.verdict.Evidence`."""
+        if by_worker:
+            self.worker_queries += queries.number
+        else:
+            self.queries += queries.number
+        self.first = queries.first if self.first is None else min(self.first, queries.first)
+        self.last = queries.last if self.last is None else max(self.last, queries.last)
+        self.align(removal)
+        if removal is not None:
+            self.since_removed += queries.sent_after(removal)
+
+    def align(self, removal: int | None) -> None:
+        """Restart the count if another removal is in force."""
+        if self.removal != removal:
+            self.removal, self.since_removed = removal, 0
+
+
+class Removed(NamedTuple):
+    """That a nameserver was removed: the first generation without it, and the end of the grace for this process."""
+
+    generation: int
+    grace_until: int
+
+
+@dataclass(slots=True)
+class Pair:
+    """What one process has to do with one nameserver."""
+
+    evidence: Evidence = field(default_factory=Evidence)
+    uses: dict[tuple[int, Transport], Use] = field(default_factory=dict)
+    state: State = State.UNLISTED
+    ruling: Ruling | None = None
+    """What the administrator's rules make of it."""
+    removed: Removed | None = None
+    """The removal in force, as of the last evaluation."""
+
+    @property
+    def ignored(self) -> bool:
+        """Whether the rules say to ignore it."""
+        return self.ruling is not None and self.ruling.action is Action.IGNORE
+
+    def for_heir(self, own: Pair | None) -> Pair:
+        """Give the copy that an heir goes on with; ``own`` is what it has to do with that nameserver already."""
+        uses = {key: replace(use, inherited=use.queries) for key, use in self.uses.items()}
+        for key, use in uses.items():
+            did = own.uses.get(key) if own else None
+            if did is not None:
+                # What the heir sent as a worker is in the owner's count already.
+                use.worker_queries = max(0, use.worker_queries - did.queries)
+                use.queries += did.queries
+        return Pair(self.evidence, uses, self.state, self.ruling, self.removed)
+
+
+@dataclass(slots=True)
+class LookupKinds:
+    """How many ticks began with a lookup of each kind (bpf/records.h, enum lookup): tells whether nscd could answer."""
+
+    through_nss: int = 0
+    by_itself: int = 0
+    other_type: int = 0
+    untold: int = 0
+
+    def add(self, lookup: int) -> None:
+        """Count one."""
+        self.through_nss += lookup == Lookup.THROUGH_NSS
+        self.by_itself += lookup == Lookup.BY_ITSELF
+        self.other_type += lookup == Lookup.OTHER_TYPE
+        self.untold += lookup == Lookup.UNTOLD
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """One process: the table :class:`tracer.ledger.process_table.ProcessTable` keeps it.
+
+    ``root``, ``image`` and ``line`` are the kernel side's (bpf/records.h). ``own_view`` is the view that it has, which
+    counts until it reads a file. ``owner`` is itself, or the process whose resolver state it uses. ``helper`` is the
+    one that reads the file for it. ``upstreams`` is the view that a forwarder takes its nameservers from.
+    ``flags_at`` is when ``flags`` were so.
+    """
+
+    id: ProcessId
+    identity: Identity
+    state: ResolverState
+    root: int
+    own_view: View | None
+    line: tuple[int, ...] = ()
+    parent: tuple[int, int] = (0, 0)
+    image: int = 0
+    flags: int = 0
+    flags_at: int = 0
+    owner: Process = field(init=False)
+    workers_seen: int = 0
+    helper: Helper | None = None
+    checked: int = 0
+    """When it last did a stat of resolv.conf."""
+    checks: tuple[int, ...] = ()
+    """When it did so, as far as that was told: once in each tick in which it queried."""
+    answered: int = 0
+    asks_nscd: bool = False
+    lookups: LookupKinds = field(default_factory=LookupKinds)
+    pairs: dict[PairKey, Pair] = field(default_factory=dict)
+    asking: Asking = field(default_factory=Asking)
+    absent: str = ""
+    """Where it last looked for resolv.conf, if its root directory holds none: a chroot."""
+    other_files: frozenset[str] = frozenset()
+    forwards: bool | None = None
+    """Whether it queries on behalf of others; None until that was looked at."""
+    serves: frozenset[str] = frozenset()
+    """The addresses on which it serves port 53."""
+    upstreams: View | None = None
+    ended: int | None = None
+    execed: bool = False
+    """Whether it ended by an exec."""
+    steady: bool = False
+    """Whether no pair's state can change by more queries to what is listed or never was."""
+    saved_pairs: dict[PairKey, Pair] | None = None
+    """Its pairs as a former daemon saved them, as long as it may have read the file unseen since."""
+
+    def __post_init__(self) -> None:
+        self.owner = self
+        self.state.members.add(self)
+
+    @property
+    def pid(self) -> int:
+        """Its process id in the initial pid namespace."""
+        return self.id.pid
+
+    def is_named(self, ancestor: int) -> bool:
+        """Tell whether a line names it."""
+        return is_ancestor(self.id.pid, self.id.birth, ancestor)
+
+    def note_flags(self, flags: int, at: int) -> None:
+        """Take over what the kernel side said of it, unless something later is known.
+
+        Queries are timed by the coarse clock: within a tick of it nobody knows which was later, and both hold.
+        """
+        if at >= self.flags_at:
+            self.flags, self.flags_at = flags, at
+        elif at >= self.flags_at - _COARSE_TICK:
+            self.flags |= flags
+
+    def note_check(self, at: int) -> None:
+        """Note that it did a stat of resolv.conf."""
+        if at > self.checked:
+            self.checked = at
+            self.checks = (*self.checks, at)[-_KEPT_CHECKS:]
+
+    @property
+    def looked(self) -> int:
+        """When it last looked at resolv.conf, by a stat or a read; 0 if it never did."""
+        read = self.read_state.last_read
+        return max(self.checked, read.at) if read is not None else self.checked
+
+    def note_asked(self, address: str, queries: Queries, *, complete: bool) -> None:
+        """Note how queries go with its looks at the file, if that has to do with the nameserver.
+
+        ``complete``: see :meth:`tracer.verdict.following.Asking.add`.
+        """
+        view = self.view
+        if view is None or view.history.listed_once(address):
+            self.asking.add(queries, self.looked, complete=complete)
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether a living owner stands for it."""
+        return self.owner is not self
+
+    @property
+    def read_state(self) -> ResolverState:
+        """The state whose reads count for it: its own, or its helper's."""
+        return self.helper.state if self.helper is not None else self.state
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """The latest reads of resolv.conf that count for it, oldest first."""
+        return self.read_state.reads
+
+    @property
+    def view(self) -> View | None:
+        """The view that it is judged by: the upstreams' of a forwarder, the last read one, or the one it has."""
+        return self.upstreams or self.read_state.view or self.own_view
+
+    @property
+    def last_read(self) -> Read | None:
+        """When it last read its view's file, or checked that it was unchanged; and the generation it found."""
+        view, read = self.view, self.read_state.last_read
+        if view is None or not self.checked or (read is not None and self.checked <= read.at):
+            return read
+        found = view.history.at(self.checked).number
+        return Read(self.checked, found) if read is None or found == read.generation else read
+
+    @property
+    def read_generation(self) -> int | None:
+        """The generation that it last read."""
+        read = self.last_read
+        return read.generation if read else None
+
+    def must_have_read(self, address: str) -> bool:
+        """Tell whether a query shows that it read the file while no daemon ran.
+
+        It is to a nameserver that is listed now, was not in what the process had read, and that it never queried.
+        """
+        view, read = self.view, self.state.last_read
+        if self.saved_pairs is None or view is None or read is None or view is not self.state.view:
+            return False
+        had = view.history.generation(read.generation)
+        # One that was flagged stays so: a query by another of its paths is no sign of a read.
+        known = any(
+            key.address == address or pair.evidence.flagged is not None for key, pair in self.saved_pairs.items()
+        )
+        return not known and view.history.lists(address) and had is not None and address not in had.conf.listed
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether it has queried, or tried a lookup socket for a name: it read resolv.conf too, or nscd served it."""
+        return bool(self.pairs) or self.asks_nscd or (self._tried and bool(self.state.reads))
+
+    @property
+    def _tried(self) -> bool:
+        return any(self.flags & (flag << service) for flag in (Flag.ANSWERED, Flag.REFUSED) for service in Service)
+
+    @property
+    def worst(self) -> State:
+        """Its state: the worst of its pairs, but for the ignored; ``current`` if it has no other."""
+        shown = (pair.state for pair in self.pairs.values() if not pair.ignored)
+        return min(shown, key=_RANK.__getitem__, default=State.CURRENT)
+
+    @property
+    def flagged(self) -> int | None:
+        """When its oldest standing flag was raised."""
+        times = [
+            pair.evidence.flagged
+            for pair in self.pairs.values()
+            if pair.state is State.STALE and pair.evidence.flagged is not None and not pair.ignored
+        ]
+        return min(times, default=None)
+
+    def behaviour(self, suspends: tuple[Suspend, ...] = ()) -> Behaviour:
+        """Tell what it did, as far as that clears a flag; and when the machine was suspended."""
+        view, generation = self.view, self.read_generation
+        listed = [
+            last
+            for key, pair in self.pairs.items()
+            if view is not None
+            and (last := pair.evidence.last_listed(view.history, key.address, generation)) is not None
+        ]
+        read = self.read_state.last_read
+        return Behaviour(
+            self.id.birth or None,
+            read.at if read else None,
+            read.generation if read else None,
+            self.read_state.first_reads,
+            self.checked,
+            max(listed, default=None),
+            suspends,
+            self.read_state.appeared,
+        )
+
+    @property
+    def lookup_path(self) -> LookupPath:
+        """How it looks names up, by what was seen of the lookup sockets and of its own queries."""
+        asks = any(
+            pair.evidence.last is not None and pair.evidence.last > self.answered for pair in self.pairs.values()
+        )
+        for service, path in (
+            (Service.NSCD, LookupPath.NSCD),
+            (Service.RESOLVED, LookupPath.RESOLVED),
+            (Service.SSSD, LookupPath.SSSD),
+        ):
+            if self.flags & (Flag.ANSWERED << service):
+                if not asks:
+                    return path
+                if service is Service.NSCD:
+                    return LookupPath.MIXED
+        if self.flags & Flag.ASKED_ALONE and self.lookups.through_nss and not self._resolves_itself:
+            return LookupPath.NSS
+        return LookupPath.DIRECT if asks else LookupPath.UNKNOWN
+
+    @property
+    def _resolves_itself(self) -> bool:
+        """Whether what it tried nscd's socket for was no name, but a user, as servers do when they start.
+
+        glibc queries no nameserver before it has read resolv.conf, and a forwarder asks what it is asked.
+        """
+        never_read = self.owner.id.execs > 0 and not self.flags & Flag.READ_ONCE
+        return never_read or bool(self.forwards) or self.upstreams is not None
+
+    @property
+    def nscd_would_help(self) -> bool:
+        """Whether all that was seen of its own lookups goes the way that asks nscd first."""
+        return (
+            self.lookup_path is LookupPath.NSS
+            and self.lookups.through_nss > 1
+            and not (self.lookups.by_itself or self.lookups.other_type or self.lookups.untold)
+        )

@@ -1,0 +1,1 @@
+"""What /proc, cgroups, other roots and other daemons' files tell of processes."""

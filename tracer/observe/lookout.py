@@ -1,0 +1,31 @@
+"""A lookout's process: it looks where it is told to, one look at a time, until its channel is closed.
+
+It runs in an interpreter of its own, without the site's packages, and imports little: it holds 5 MB.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+
+from tracer.kernel.privileges import give_up_loading
+from tracer.observe.looks import reply_to
+
+CHANNEL = 0
+"""The descriptor of its socket, which it reads requests from and writes replies to."""
+_STANDARD = 3
+
+
+def serve() -> None:
+    """Answer until nobody asks any more."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends with the daemon, not before
+    give_up_loading()
+    os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))  # what whoever started the daemon left open
+    # A daemon that is killed in the middle of a look resets the connection.
+    with suppress(ConnectionError), open(CHANNEL, "rb", closefd=False) as requests:
+        for requested in requests:
+            reply = reply_to(requested)
+            while reply:
+                reply = reply[os.write(CHANNEL, reply) :]

@@ -1,0 +1,1 @@
+"""What is true now, as one immutable snapshot, with its causes and advice in words."""

@@ -1,0 +1,146 @@
+"""What has happened since the last tick: flags raised and cleared, and files that changed.
+
+Flags are compared with those of the tick before, so whatever the evaluator and the ledger do, an event is given exactly
+when ``check`` begins or ceases to show the flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from tracer.ledger.ledger import Ledger
+from tracer.ledger.process import Pair, PairKey, Process
+from tracer.report.snapshot import ProcessSnapshot, ViewSnapshot
+from tracer.verdict.states import State
+
+__all__ = ["Event", "FlagChanges", "Kind", "Why"]
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    STALE = "stale"
+    """A flag was raised."""
+    CLEARED = "cleared"
+    CHANGED = "changed"
+    """A resolv.conf lists other nameservers than before."""
+
+
+class Why(StrEnum):
+    """Why a flag was cleared."""
+
+    EXITED = "it exited"
+    EXECED = "it called exec"
+    LISTED = "the nameserver is listed again"
+    REREAD = "it re-read the file and then queried a listed nameserver"
+    SWITCHED = "it has queried only listed nameservers for clear_seconds"
+    RULE = "a rule of the configuration applies"
+    OWNED = "it shares a resolver state with another process, which is flagged for it"
+    UNKNOWN = "it uses another resolver state or resolv.conf now"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. ``at`` is nanoseconds since the Unix epoch. What does not apply to its kind is None.
+
+    ``process`` is as it was when a flag was raised or cleared, ``stale_since`` when the flag had been raised. ``view``
+    is the file that changed.
+    """
+
+    kind: Kind
+    at: int
+    process: ProcessSnapshot | None = None
+    nameserver: str | None = None
+    stale_since: int | None = None
+    why: Why | None = None
+    view: ViewSnapshot | None = None
+
+
+class Flag(NamedTuple):
+    """One flag: whose, and on which nameserver."""
+
+    process: Process
+    key: PairKey
+
+
+class FlagChanges:
+    """Compares the flags of a tick with those of the tick before."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Begin with the flags that a former daemon raised: they are no news, unless they have been cleared since."""
+        ruling = ledger.evaluator.policy.ruling
+        self._flags = {
+            Flag(process, key): pair.evidence.flagged
+            for process in ledger.processes
+            for key, pair in process.pairs.items()
+            if pair.evidence.flagged is not None and not process.is_worker and not ruling(process.identity, key.address)
+        }
+
+    def take(
+        self,
+        flagged: Collection[Process],
+        now: int,
+        describe: Callable[[Process], ProcessSnapshot],
+        wall: Callable[[int], int],
+    ) -> list[Event]:
+        """Give what was raised and cleared since the last call, in order of time.
+
+        ``describe`` writes a process down, ``wall`` makes boot times into times of the wall clock.
+        """
+        before, self._flags = self._flags, dict(_flags(flagged))
+        found = []
+        for flag in before.keys() - self._flags.keys():
+            since = before[flag]
+            found.append(
+                Event(
+                    Kind.CLEARED,
+                    wall(flag.process.ended or now),
+                    describe(flag.process),
+                    flag.key.address,
+                    wall(since),
+                    _why_cleared(flag),
+                )
+            )
+        for flag in self._flags.keys() - before.keys():
+            since = self._flags[flag]  # before now, if an heir goes on with it
+            found.append(Event(Kind.STALE, wall(now), describe(flag.process), flag.key.address, wall(since)))
+        return sorted(found, key=lambda event: (event.at, event.process.pid if event.process else 0))
+
+
+def _flags(flagged: Collection[Process]) -> Iterator[tuple[Flag, int]]:
+    """Give the flags that are counted: of owners and of processes of their own."""
+    for process in flagged:
+        if process.is_worker or process.ended is not None:
+            continue
+        for key, pair in process.pairs.items():
+            if pair.state is State.STALE and pair.evidence.flagged is not None and not pair.ignored:
+                yield Flag(process, key), pair.evidence.flagged
+
+
+def _why_cleared(flag: Flag) -> Why:
+    process, pair = flag.process, flag.process.pairs.get(flag.key)
+    if process.ended is not None:
+        return Why.EXECED if process.execed else Why.EXITED
+    if process.is_worker:
+        return Why.OWNED
+    if pair is None:
+        return Why.UNKNOWN
+    if pair.ruling is not None:
+        return Why.RULE
+    view = process.view
+    if view is not None and view.history.lists(flag.key.address, process.read_generation):
+        return Why.LISTED
+    return _how_it_followed(process, pair)
+
+
+def _how_it_followed(process: Process, pair: Pair) -> Why:
+    """Tell which part of the clear rule (:func:`tracer.verdict.verdict.is_clear`) applied."""
+    if pair.evidence.cleared is None:
+        return Why.UNKNOWN
+    behaviour = process.behaviour()
+    read = behaviour.last_read
+    is_later = read is not None and read > pair.evidence.cleared
+    return Why.REREAD if behaviour.followed and is_later else Why.SWITCHED

@@ -1,0 +1,163 @@
+"""One resolv.conf as processes see it, and how it changes over time.
+
+It is looked at through the root directory of a process that sees it, and by stat and not by inotify, because a bind
+mount over the file, a network file system and an overlay's lower layer send no event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tracer.clock import Clock
+from tracer.observe import rootfs
+from tracer.observe.roots import Root
+from tracer.resolvconf.history import History, first_generation, follow
+from tracer.resolvconf.parser import ResolvConf, parse
+
+RESOLV_CONF = "/etc/resolv.conf"
+_MILLISECOND = 1_000_000
+# How long a state of the file has to last. A renamed file is whole. One that is written in place may not be yet, and an
+# empty one is most often a writer (dhclient, cloud-init, Docker) that has truncated and not yet written.
+_SETTLE_WRITTEN = 200 * _MILLISECOND
+_SETTLE_EMPTY = 500 * _MILLISECOND
+# Another file than before that is not known to have been renamed: written and renamed within a tick of the coarse clock
+# that dates files, or made in place, which a writer does at once.
+_SETTLE_NEW = 20 * _MILLISECOND
+# A container may write a hundred megabytes over and over: a large file is read for a twentieth of the time at most.
+_LARGE_BYTES = 1 << 20
+_REST = 20
+_UNSEEN = rootfs.Signature(rootfs.Identity(0, 0), -1, 0, 0, regular=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A state of the file that may turn out to be a passing one."""
+
+    signature: rootfs.Signature | None
+    conf: ResolvConf
+    began: int
+    since: int
+    settle: int
+
+
+class View:
+    """One resolv.conf as processes see it."""
+
+    def __init__(self, name: str, path: str, mount_ns: int | None, directory: rootfs.Identity) -> None:
+        self.id = name
+        self.path = path
+        self.mount_ns = mount_ns
+        self.directory = directory
+        self.mounted: rootfs.Identity | None = None
+        """The file that was mounted over it, when its place was last looked at."""
+        self.inside = ""
+        """The directory that was `/` to who saw it first, where that was a chroot(2): `/var/spool/postfix`."""
+        self.history: History
+        self.changes = 0
+        self.anchors: dict[int, int] = {}
+        """Processes that see it: pid to root, as the lineage numbers roots."""
+        self._signature: rootfs.Signature | None = _UNSEEN
+        self._pending: _Pending | None = None
+        self._looked = 0
+        self._large_again = 0
+        self._absent: int | None = None
+
+    def begin(self, root: Root, clock: Clock, history: History | None) -> None:
+        """Read it for the first time; ``history`` is what a former daemon knew of it."""
+        if history is not None:
+            self.history = history
+            self._looked = history.current.noticed
+            self.look(root.glance(self.path).signature, root, clock)
+            return
+        now = clock.boot()
+        self._signature = root.signature(self.path)
+        conf = parse(root.lines_that_matter(self.path))
+        self.history = first_generation(conf, now, _changed(self._signature, clock) or now)
+        self._looked = now
+
+    def look(self, signature: rootfs.Signature | None, root: Root, clock: Clock) -> bool:
+        """Take in how the file is now; True if that made a new generation. Raises OSError, see :class:`Root`.
+
+        ``root`` is where the file is read if it changed.
+        """
+        now = clock.boot()
+        if signature is not None:
+            self._absent = None
+        if self._pending is None and signature == self._signature:
+            self._looked = now
+            return False
+        if self._pending is None or self._pending.signature != signature:
+            if signature and signature.bytes > _LARGE_BYTES and now < self._large_again:
+                return False
+            try:
+                self._pending = self._read(root, signature, clock, now)
+            finally:
+                self._large_again = now + _REST * (clock.boot() - now)
+        pending = self._pending
+        if now - pending.since < pending.settle:
+            return False
+        self._pending = None
+        self._signature = signature
+        return self._accept(self.history, pending.conf, pending.began, now)
+
+    def note_absent(self, at: int) -> None:
+        """Note that a process found no such file: of a file that is gone nothing else says since when."""
+        if self._absent is None:
+            self._absent = at
+
+    @property
+    def file(self) -> rootfs.Identity | None:
+        """The file as it was last seen; None if there is none."""
+        seen = self._pending.signature if self._pending is not None else self._signature
+        return seen.identity if seen is not None and seen is not _UNSEEN else None
+
+    def resume(self, seen: View) -> None:
+        """Go on with what has just been seen of it through another process."""
+        self.history = seen.history
+        self.mounted = seen.mounted
+        self._signature, self._looked = seen._signature, seen._looked
+
+    @property
+    def looked(self) -> int:
+        """When it was last seen to be as the history says; nanoseconds of boot time."""
+        return self._looked
+
+    @property
+    def location(self) -> str:
+        """Where an administrator finds the file: below the directory that processes with this view have for root."""
+        return self.inside + self.path
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a change has been seen that is not yet believed."""
+        return self._pending is not None
+
+    def _read(self, root: Root, signature: rootfs.Signature | None, clock: Clock, now: int) -> _Pending:
+        conf = parse(root.lines_that_matter(self.path))
+        changed = min(_changed(signature, clock) or self._absent or now, now)
+        began = max(changed, self._looked)
+        # A rename sets the ctime and leaves the mtime: the file was whole before it came here.
+        renamed = signature is not None and signature.changed > signature.modified
+        settle = _SETTLE_EMPTY if conf.implicit else 0 if renamed else _SETTLE_WRITTEN
+        if settle == _SETTLE_WRITTEN and self._is_another_file(signature):
+            settle = _SETTLE_NEW
+        # What changed before this daemon looked has lasted since then.
+        since = changed if self._signature is _UNSEEN else now
+        return _Pending(signature, conf, began, since, settle)
+
+    def _is_another_file(self, signature: rootfs.Signature | None) -> bool:
+        before = self._signature
+        if signature is None or before is None or before is _UNSEEN:
+            return False
+        return before.identity != signature.identity
+
+    def _accept(self, history: History, conf: ResolvConf, began: int, now: int) -> bool:
+        self.history = follow(history, conf, began, now)
+        is_new = self.history.current.number != history.current.number
+        self.changes += is_new
+        return is_new
+
+
+def _changed(signature: rootfs.Signature | None, clock: Clock) -> int | None:
+    """Give when a file last changed, in boot time: its ctime, which a rename sets too."""
+    return signature.changed - clock.wall_offset() if signature else None

@@ -1,0 +1,379 @@
+"""Which resolv.conf files there are, and who sees which.
+
+A view is looked at through the root directory of a process that sees it (its anchor), opened anew each time: a
+descriptor kept open would keep a container's file system from being unmounted. A view is a file, and not a process's
+word for it: an anchor that comes to see another file in its place is no anchor any more.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from tracer.clock import Clock
+from tracer.errors import ResolvtraceError
+from tracer.observe import rootfs
+from tracer.observe.looks import look
+from tracer.observe.procfs import Procfs
+from tracer.observe.roots import Looker, Root, glances
+from tracer.resolvconf.history import History, after_suspend
+from tracer.resolvconf.view import RESOLV_CONF, View
+
+HOST = "host"
+_ROUNDS = 2
+"""Calls of :meth:`ViewTable.look` in which each of very many views is looked at once; of fewer it is each time."""
+_BATCH = 64
+_SILENT_AT_ONCE = 4
+_COMPARISONS = 12
+"""Of a view with what a process sees: two looks, between which the file may be replaced, a thousand times a second."""
+_KEPT_UNUSED = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """What a former daemon of this boot knew of a view."""
+
+    path: str
+    directory: rootfs.Identity
+    history: History
+
+
+def _name(mount_ns: int | None, directory: rootfs.Identity, path: str) -> str:
+    """Name a view; a forwarder's own file may lie in one directory with resolv.conf."""
+    name = f"{mount_ns}:{directory.device}:{directory.inode}"
+    return name if posixpath.basename(path) == posixpath.basename(RESOLV_CONF) else f"{name}:{path}"
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Give names for views that would have the same, since numbers of namespaces, devices and inodes are used again.
+
+    A zero more in front of the inode tells them apart, and all stay numbers.
+    """
+    yield name
+    namespace, _, rest = name.partition(":")
+    device, _, inode = rest.partition(":")
+    zeros = "0"
+    while True:
+        yield f"{namespace}:{device}:{zeros}{inode}"
+        zeros += "0"
+
+
+def _is_same(one: rootfs.Identity, other: rootfs.Identity, inhabited: bool) -> bool:
+    """Tell a view from another's that had its name.
+
+    What tells is when the directory was born or, if that is not known, whether a process has lived there throughout.
+    """
+    return one == other and bool(one.born or inhabited)
+
+
+class ViewTable:
+    """Every view that a tracked process has."""
+
+    def __init__(
+        self,
+        procfs: Procfs,
+        clock: Clock,
+        root_number: Callable[[int], int | None],
+        known: dict[str, SavedView],
+        survived: frozenset[str] = frozenset({HOST}),
+        looker: Looker = look,
+    ) -> None:
+        """Begin with the host's view.
+
+        ``root_number`` gives a living process's root as the lineage numbers it. ``known`` are the histories that a
+        former daemon of this boot kept, by view, ``survived`` those of them in which a process lives on. The
+        host's view is that of PID 1 or, if PID 1 may not be looked at, ours. ``looker`` looks at what others see;
+        the host's own process is trusted to have files that answer. Raises ResolvtraceError.
+        """
+        self._procfs = procfs
+        self._clock = clock
+        self._root_number = root_number
+        self._known = known
+        self._survived = survived
+        self._looker = looker
+        self._silent: set[str] = set()
+        self.unreadable = 0
+        """How often a view ceased to answer."""
+        self._by_root: dict[int, View] = {}
+        self._round = 0
+        self.views: dict[str, View] = {}
+        self.in_use: Callable[[], set[str]] = set
+        """Which views living processes are judged by."""
+        self.host_pid = 1
+        try:
+            with rootfs.root_of(procfs.root, 1):
+                pass
+        except OSError:
+            self.host_pid = _own_pid(procfs)
+        host = self.see(self.host_pid)
+        if host is None:
+            raise ResolvtraceError(
+                "the host's /etc cannot be looked at",
+                "there must be one, and openat2(2): a seccomp filter, such as RestrictSUIDSGID= of a unit, forbids it",
+            )
+        self.host = host
+
+    def see(self, pid: int, path: str = RESOLV_CONF, *, absent: bool = True) -> View | None:
+        """Find the view that a living process has now; None if it has exited or may not be looked at.
+
+        Another ``path`` is for a forwarder, which takes its upstreams from a file of its own. ``absent``: whether a
+        file that is not there makes a view too.
+        """
+        number = self._root_number(pid)
+        root = self._root(pid)
+        try:
+            view = self._find(root, path, self._by_root.get(number or 0))
+            if view is None and (absent or root.place(path).file is not None):
+                view = self._create(root, path)
+        except OSError:
+            return None
+        if view is None or self._root_number(pid) != number:
+            return None
+        for other in self.views.values():
+            other.anchors.pop(pid, None)
+        view.anchors[pid] = number or 0
+        if number and path == RESOLV_CONF:
+            self._by_root[number] = view
+        return view
+
+    def _root(self, pid: int) -> Root:
+        return Root(self._procfs.root, pid, look if pid == self.host_pid else self._looker)
+
+    def of_root(self, number: int) -> View | None:
+        """Find the view that a process had by what its root is called, if it cannot be looked at any more."""
+        return self._by_root.get(number)
+
+    def of_file(self, device: int, inode: int) -> View | None:
+        """Find a view by its file, as it was last seen."""
+        for view in self.views.values():
+            if view.file is not None and (view.file.device, view.file.inode) == (device, inode):
+                return view
+        return None
+
+    def files(self) -> set[tuple[int, int]]:
+        """Give device and inode of every view's file."""
+        files = (view.file for view in self.views.values())
+        return {(file.device, file.inode) for file in files if file is not None}
+
+    def _find(self, root: Root, path: str, likely: View | None) -> View | None:
+        for _ in range(_COMPARISONS):
+            place = root.place(path)
+            alike = [view for view in self._alike(place, path) if view is not likely]
+            # Each comparison is a look by a lookout: the likely one comes first.
+            if likely is not None and (likely.directory, likely.path) == (place.directory, path):
+                alike.insert(0, likely)
+            # Looked at anew: a file may be mounted over it, and the same link may lead elsewhere in another namespace.
+            # And once more, since the file may have been replaced between the two looks.
+            for view in alike:
+                if self._place_of(view) == place:
+                    return view
+            if not alike:
+                break
+        return None
+
+    def _place_of(self, view: View) -> rootfs.Place | None:
+        seen = self._glance(view)
+        return seen[1].place if seen else None
+
+    def _alike(self, place: rootfs.Place, path: str) -> Iterator[View]:
+        """Find the views that may be of the same file, so that not every container is looked at for each new one."""
+        for view in self.views.values():
+            if (view.directory, view.path, view.mounted) == (place.directory, path, place.mounted):
+                yield view
+
+    def _create(self, root: Root, path: str) -> View | None:
+        mount_ns = self._procfs.namespace(root.pid, "mnt")
+        if mount_ns is None and self.views:
+            return None
+        place = root.place(path)
+        directory = place.directory
+        wanted = HOST if not self.views else self._former_name(directory, path) or _name(mount_ns, directory, path)
+        for name in _numbered(wanted):
+            former, saved = self.views.get(name), self._known.get(name)
+            if former is not None:
+                if self._is_former(former, place, name):
+                    view = self._new_view(name, path, mount_ns, place, root)
+                    view.begin(root, self._clock, former.history)
+                    former.resume(view)
+                    return former
+                if name in self.in_use() or any(self._anchors(former)):
+                    continue
+            elif saved is not None and not _is_same(directory, saved.directory, name in self._survived):
+                if name in self._survived:
+                    continue
+                saved = None
+            break
+        view = self._new_view(name, path, mount_ns, place, root)
+        view.begin(root, self._clock, saved.history if saved and former is None else None)
+        self._known.pop(name, None)
+        self.views[name] = view
+        return view
+
+    def _former_name(self, directory: rootfs.Identity, path: str) -> str | None:
+        """Find what a former daemon called this view, if its name came from another mount namespace."""
+        for name, saved in self._known.items():
+            if saved.path == path and name != HOST and _is_same(directory, saved.directory, name in self._survived):
+                return name
+        return None
+
+    def _is_former(self, former: View, place: rootfs.Place, name: str) -> bool:
+        """Tell whether a view that had the name is the same, and nobody is left through whom it could be looked at."""
+        return _is_same(place.directory, former.directory, name in self.in_use()) and not any(self._anchors(former))
+
+    def _new_view(self, name: str, path: str, mount_ns: int | None, place: rootfs.Place, root: Root) -> View:
+        view = View(name, path, mount_ns, place.directory)
+        view.mounted = place.mounted
+        view.inside = self._procfs.root_name(root.pid)
+        return view
+
+    def recall(self, name: str) -> View | None:
+        """Find a view by its name, also one that only a former daemon saw: it has a past, and no process yet."""
+        if name not in self.views and name in self._known:
+            namespace = int(name.partition(":")[0])
+            saved = self._known.pop(name)
+            view = View(name, saved.path, namespace, saved.directory)
+            view.history = saved.history
+            self.views[name] = view
+        return self.views.get(name)
+
+    # Looking.
+
+    def _anchors(self, view: View) -> Iterator[int]:
+        """Find the processes through which a view can be looked at; those that see another file now are dropped."""
+        for pid, number in list(view.anchors.items()):
+            now = self._root_number(pid) or 0
+            if now == number or self._still_sees(view, pid, now):
+                yield pid
+            else:
+                view.anchors.pop(pid, None)
+
+    def _still_sees(self, view: View, pid: int, number: int) -> bool:
+        """Tell whether a process that has another root now sees the same file there: unshare(2) copies the mounts."""
+        try:
+            place = self._root(pid).place(view.path) if number else None
+        except (BlockingIOError, TimeoutError):  # the look that follows says so too
+            return True
+        except OSError:
+            return False
+        if place is None or (place.directory, place.mounted) != (view.directory, view.mounted):
+            return False
+        view.anchors[pid] = number
+        self._by_root.setdefault(number, view)
+        return True
+
+    def _glance(self, view: View) -> tuple[int, rootfs.Glance] | None:
+        """Look at a view through one of its anchors, and say which; None if that tells nothing now."""
+        silent = False
+        for pid in self._anchors(view):
+            try:
+                glance = self._root(pid).glance(view.path)
+            except BlockingIOError:  # not now; but the process is the right one
+                return None
+            except TimeoutError:  # its file system is silent; another's may not be
+                silent = True
+                continue
+            except OSError:
+                view.anchors.pop(pid, None)
+                continue
+            self._silent.discard(view.id)
+            if self._is_anchor(view, pid, glance.place):
+                return pid, glance
+        if silent:
+            self._fall_silent(view)
+        return None
+
+    def _is_anchor(self, view: View, pid: int, place: rootfs.Place) -> bool:
+        """Tell whether an anchor still sees the view; one that sees something else in its place is dropped."""
+        if (place.directory, place.mounted) == (view.directory, view.mounted):
+            return True
+        if view.id == HOST and pid == self.host_pid:  # the host's view is what that process sees
+            self._move(view, place)
+            return True
+        view.anchors.pop(pid, None)
+        if view.anchors:
+            return False
+        # Nobody is left who sees what was there before: it is the view itself that has changed.
+        view.anchors[pid] = self._root_number(pid) or 0
+        self._move(view, place)
+        return True
+
+    def _move(self, view: View, place: rootfs.Place) -> None:
+        view.directory, view.mounted = place.directory, place.mounted
+
+    def _fall_silent(self, view: View) -> None:
+        if view.id not in self._silent:
+            self._silent.add(view.id)
+            self.unreadable += 1
+
+    def after_suspend(self, began: int, slept: int, grace_seconds: float) -> None:
+        """Let the graces stand still for as long as the machine did. Times are nanoseconds."""
+        for view in self.views.values():
+            view.history = after_suspend(view.history, began, slept, grace_seconds)
+
+    def look(self) -> list[View]:
+        """Look at a part of the views, at each of them once in a few calls; gives those with a new generation."""
+        views = list(self.views.values())
+        rounds = 1 if len(views) <= _BATCH else _ROUNDS
+        turn = views[self._round % rounds :: rounds]
+        self._round += 1
+        turn += [view for view in views if (view.unsettled or view is self.host) and view not in turn]
+        changed = [view for view in turn if view is self.host and self.look_at(view)]
+        silent = [view for view in turn if view.id in self._silent]
+        changed += [view for view in silent[:_SILENT_AT_ONCE] if self.look_at(view)]
+        others = [view for view in turn if view is not self.host and view.id not in self._silent]
+        for start in range(0, len(others), _BATCH):
+            changed += self._look_at_many(others[start : start + _BATCH])
+        return changed
+
+    def _look_at_many(self, views: list[View]) -> list[View]:
+        wanted = [(view, pid) for view in views for pid in islice(self._anchors(view), 1)]
+        if not wanted:
+            return []
+        try:
+            seen = glances(self._looker, self._procfs.root, [(pid, view.path) for view, pid in wanted])
+        except OSError:  # one of them does not answer: which, is seen one by one
+            return [view for view, _ in wanted if self.look_at(view)]
+        changed = []
+        for (view, pid), glance in zip(wanted, seen, strict=True):
+            if isinstance(glance, BlockingIOError):
+                continue
+            if isinstance(glance, OSError) or not self._is_anchor(view, pid, glance.place):
+                view.anchors.pop(pid, None)
+                is_changed = self.look_at(view)
+            else:
+                is_changed = self._take_in(view, pid, glance)
+            if is_changed:
+                changed.append(view)
+        return changed
+
+    def look_at(self, view: View) -> bool:
+        """Look at one view now; True if that made a new generation."""
+        seen = self._glance(view)
+        return seen is not None and self._take_in(view, *seen)
+
+    def _take_in(self, view: View, pid: int, glance: rootfs.Glance) -> bool:
+        try:
+            return view.look(glance.signature, self._root(pid), self._clock)
+        except TimeoutError:
+            self._fall_silent(view)
+        except OSError:
+            pass
+        return False
+
+    def forget_unused(self, living_roots: set[int]) -> None:
+        """Drop the oldest views that no tracked process has, beyond some, and roots that no process has."""
+        used = {HOST, *self.in_use()}
+        unused = [name for name in self.views if name not in used]
+        for name in unused[: max(0, len(unused) - _KEPT_UNUSED)]:
+            del self.views[name]
+        self._silent &= self.views.keys()
+        self._by_root = {
+            number: view for number, view in self._by_root.items() if view.id in self.views and number in living_roots
+        }
+
+
+def _own_pid(procfs: Procfs) -> int:
+    return int(os.readlink(f"{procfs.root}/self"))

@@ -1,0 +1,96 @@
+"""What a former daemon of this boot knew, taken over: a restart neither loses a flag nor raises one.
+
+The kernel side has been told who shares whose state already (:meth:`tracer.observation.lineage.Lineage.seed`). Who
+exited or called exec meanwhile leaves its state now, as it would have then: its heirs go on with it.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+from tracer.identity import Identity
+from tracer.kernel.records import Flag, KernelProcess
+from tracer.ledger.ledger import Ledger
+from tracer.ledger.process import Helper, Process, ProcessId
+from tracer.ledger.resolver_state import ResolverState
+from tracer.ledger.saved import ProcessRecord, Saved, pairs_of
+from tracer.observation.lineage import Lineage
+from tracer.observation.machine import Machine
+from tracer.observation.observer import Observer
+from tracer.resolvconf.view_table import ViewTable
+
+
+def is_same_process(record: ProcessRecord, entry: KernelProcess | None) -> bool:
+    """Tell whether a saved process lives: neither another with its pid, nor after an exec."""
+    if entry is None:
+        return False
+    has_read = bool(entry.flags & Flag.READ_ONCE)  # while the probes were there, and the records tell of it
+    return (entry.birth, entry.execs) == (record.birth, record.execs) and (entry.state == record.state or has_read)
+
+
+class Restoration:
+    """Enters what was saved into a ledger that is empty."""
+
+    def __init__(
+        self, ledger: Ledger, views: ViewTable, lineage: Lineage, machine: Machine, observer: Observer
+    ) -> None:
+        self._ledger = ledger
+        self._views = views
+        self._lineage = lineage
+        self._machine = machine
+        self._observer = observer
+
+    def restore(self, saved: Saved) -> None:
+        """Enter everything."""
+        alive: list[ProcessRecord] = []
+        gone: list[ProcessRecord] = []
+        for record in saved.processes:
+            if record.identity is not None:
+                same = is_same_process(record, self._lineage.process(record.pid))
+                (alive if same else gone).append(record)
+        for record in alive:  # whoever sees a view is needed for looking at it
+            entry = self._lineage.process(record.pid)
+            if entry is not None:
+                self._machine.view(record.pid, entry.root, entry.parent_tgid)
+        for one in saved.states:
+            state = ResolverState(one.id, None, one.reads, one.first_reads, one.origin, one.appeared)
+            state.view = self._views.recall(one.view) if one.view else None
+            self._ledger.states.add(state)
+        for past in saved.past_uses:
+            self._ledger.past_uses.put(past.key, past.queries, past.last)
+        for record in sorted([*gone, *alive], key=lambda record: (record.birth, record.execs)):
+            self._enter(record)
+        self._ledger.restore_owners()
+        for record in sorted(gone, key=lambda record: record.birth):
+            self._observer.leave((record.pid, record.birth, record.execs), record.state)
+
+    def _enter(self, record: ProcessRecord) -> None:
+        entry = self._lineage.process(record.pid)
+        lives = is_same_process(record, entry)
+        identity = record.identity or Identity()
+        if lives and entry is not None:
+            found = self._machine.identity(record.pid)
+            identity = replace(found, exe=found.exe or identity.exe) if found.comm is not None else identity
+        state = self._ledger.states.find(record.state)
+        own_view = self._views.recall(record.own_view) if record.own_view else None
+        process = Process(
+            ProcessId(record.pid, record.birth, record.execs),
+            identity,
+            state,
+            entry.root if lives and entry is not None else 0,
+            own_view,
+        )
+        process.line, process.parent = record.line, (record.parent[0], record.parent[1])
+        process.flags, process.checked, process.answered = record.flags, record.checked, record.answered
+        if not lives:
+            process.flags |= Flag.FORKED  # or not: its heirs are looked for
+        process.asks_nscd, process.absent, process.workers_seen = record.asks_nscd, record.absent, record.workers_seen
+        process.lookups, process.pairs, process.asking = record.lookups, pairs_of(record), record.asking
+        is_shared = record.line or record.flags & Flag.FORKED
+        process.saved_pairs = deepcopy(process.pairs) if is_shared else dict(process.pairs)
+        if record.helper:
+            pid, birth, number = record.helper
+            process.helper = Helper(pid, birth, self._ledger.states.find(number))
+        self._ledger.processes.add(process)
+        self._ledger.note_change(process)

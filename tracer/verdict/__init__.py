@@ -1,0 +1,1 @@
+"""Who is stale, and what the administrator's rules say of it: pure, from values alone."""
