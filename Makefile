@@ -57,11 +57,12 @@ demo: setup
 WORKERS = $(shell echo $$(($$(nproc) * 2)))
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile -m 'not alone and not slow and not vm and not image'
 ALONE := -m 'alone and not slow and not vm and not image'
-# Two runs, and of what failed a third, one test at a time: who fails there fails for good.
+# What failed once more, one test at a time: who fails there fails for good.
+REPEAT = [ $$status = 0 ] || $(PYTHON) -m pytest --last-failed --last-failed-no-failures none $(1)
 RUN = status=0; \
 	$(PYTHON) -m pytest $(1) $(TOGETHER) || status=$$?; \
 	$(PYTHON) -m pytest $(1) $(ALONE) || status=$$?; \
-	[ $$status = 0 ] || $(PYTHON) -m pytest --last-failed --last-failed-no-failures none -m 'not slow and not vm and not image'
+	$(call REPEAT,-m 'not slow and not vm and not image')
 test: setup-test lint
 	@$(call RUN,)
 
@@ -75,7 +76,9 @@ lint: setup-unit
 
 # What needs no kernel with BPF; and no root, unless root runs it.
 unit: setup-unit
-	$(PYTHON) -m pytest tests/unit --numprocesses $(WORKERS) --dist loadfile -m "$$([ $$(id -u) = 0 ] || echo 'not root and ') not slow"
+	@own="$$([ $$(id -u) = 0 ] || echo 'not root and ') not slow"; status=0; \
+	$(PYTHON) -m pytest tests/unit --numprocesses $(WORKERS) --dist loadfile -m "$$own" || status=$$?; \
+	$(call REPEAT,-m "$$own")
 
 # What needs the kernel itself.
 kernel: setup-test

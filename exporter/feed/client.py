@@ -98,11 +98,13 @@ def _fetch(request: dict[str, object], path: str, timeout: float) -> dict[str, o
         raise NoDaemon(f"the daemon on {path} did not answer within {timeout:g} s", _LOG) from error
     except OSError as error:
         raise NoDaemon(*explain(error, path)) from error
+    if not line.endswith(b"\n"):
+        raise NoDaemon(f"the daemon on {path} closed the connection before it had answered", _LOG)
     return _parse(line, path)
 
 
 def _exchange(path: str, request: bytes, deadline: float) -> bytes:
-    """Send one line and return the answer. Raises OSError; TimeoutError at ``deadline``."""
+    """Send one line and return the answer, or what came of it. Raises OSError; TimeoutError at ``deadline``."""
     with socket.socket(socket.AF_UNIX) as daemon:
         daemon.settimeout(_left(deadline))
         daemon.connect(path)
