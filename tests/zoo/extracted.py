@@ -35,6 +35,18 @@ def unpack(package: str) -> Path:
     return place
 
 
+def program_of(package: str, path: str) -> Path:
+    """Give an unpacked package's program: below / or, since all of Debian's packages moved there, below /usr."""
+    tree = unpack(package)
+    return next(place for place in (tree / "usr" / path, tree / path) if place.exists())
+
+
+def is_in_release(package: str) -> bool:
+    """Say whether this release of Debian has a package."""
+    found = subprocess.run(["apt-cache", "show", "--no-all-versions", package], capture_output=True, check=False)
+    return found.returncode == 0
+
+
 def add_user(world: World, name: str, number: int, *groups: str) -> None:
     """Let a world have the user that a package's installation would make, a group of that name, and other groups."""
     with world.path("/etc/passwd").open("a") as passwd, world.path("/etc/group").open("a") as group:

@@ -12,7 +12,7 @@ from exporter.demo.lab import OLD, Program, World
 from tests.support.tracing import SHORT
 from tests.zoo.case import ONCE, RELOAD_BY_HAND, Case, Expected, Site, Start
 from tests.zoo.driving import drive, reconfigure
-from tests.zoo.extracted import add_user, unpack
+from tests.zoo.extracted import add_user, program_of, unpack
 from tests.zoo.glibc import FOLLOWS, getaddrinfo
 
 LOCAL = "127.0.0.1"
@@ -81,7 +81,7 @@ def resolved(configuration: str) -> Start:
         world.run(["install", "-d", "-o", "systemd-resolve", "-g", "systemd-resolve", "/run/systemd/resolve"])
         libraries = unpack("libsystemd-shared") / "usr/lib/x86_64-linux-gnu/systemd"
         program = world.start(
-            [unpack("systemd-resolved") / "lib/systemd/systemd-resolved"], {"LD_LIBRARY_PATH": str(libraries)}
+            [program_of("systemd-resolved", "lib/systemd/systemd-resolved")], {"LD_LIBRARY_PATH": str(libraries)}
         )
         drive(world, "ask", STUB, name)
         return program

@@ -5,7 +5,7 @@ from __future__ import annotations
 from exporter.demo.lab import Program, World
 from tests.zoo.case import Start
 from tests.zoo.driving import drive
-from tests.zoo.extracted import add_user, unpack
+from tests.zoo.extracted import add_user, is_in_release, unpack
 
 QUEUE = "/run/postfix-queue"
 DATA = "/run/postfix-data"
@@ -64,8 +64,11 @@ def postfix(*, chroot: bool) -> Start:
         # Debian's start script makes the copies at each start (configure-instance.sh).
         copied = ("resolv.conf", "services", "hosts", "nsswitch.conf")
         world.run(["cp", "-a", *(f"/etc/{file}" for file in copied), f"{QUEUE}/etc"])
-        libraries = tree / "usr/lib/postfix"
-        return world.start([libraries / "sbin/master", "-d", "-c", "/etc/postfix"], {"LD_LIBRARY_PATH": str(libraries)})
+        libraries = [tree / "usr/lib/postfix"]
+        if is_in_release("libtlsrpt0"):  # of which Postfix is built since 3.10
+            libraries.append(unpack("libtlsrpt0").resolve() / "usr/lib/x86_64-linux-gnu")
+        environment = {"LD_LIBRARY_PATH": ":".join(map(str, libraries))}
+        return world.start([tree / "usr/lib/postfix/sbin/master", "-d", "-c", "/etc/postfix"], environment)
 
     return start
 

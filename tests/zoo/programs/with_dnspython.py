@@ -13,7 +13,7 @@ def main(domain: str, seconds: float) -> None:
     for number in itertools.count(1):
         try:
             print(dns.resolver.resolve(f"h{number}.{domain}", "A")[0], flush=True)
-        except dns.exception.DNSException as error:
+        except (dns.exception.DNSException, ValueError) as error:  # of a nameserver that is none: ValueError since 2.7
             print(f"error: {error}", flush=True)
         time.sleep(seconds)
 
