@@ -61,11 +61,14 @@ class Ledger:
         self._counted: list[tuple[Pair, Transport, int]] = []
         self._unsteady: list[Process] = []
         self._steady_unsaved: set[Process] = set()
+        self._complete_until = 0
+        """Until when all that happened is entered: a query after it may still turn out to have been late."""
 
     # What the tick observed.
 
     def apply(self, batch: seen.Batch) -> None:
         """Enter a tick's observations, in order of time."""
+        self._complete_until = batch.until
         self._newcomers, self._relatives = batch.newcomers, batch.relatives
         for one in sorted(batch.observations, key=lambda one: one.at):
             match one:
@@ -396,9 +399,9 @@ class Ledger:
         helpers = {process.helper.state.id for process in self.processes if process.helper is not None}
         self.states.forget_unused({*living, *helpers})
 
-    def evaluate(self, now: int) -> bool:
+    def evaluate(self) -> bool:
         """End a tick: bring the states of whatever changed up to date; True if a flag was raised or cleared."""
-        flags_changed = self.settle_changed(now)
+        flags_changed = self.settle_changed()
         self._unsteady += [process for process in self.changed if not process.steady]
         for pair, transport, count in self._counted:
             self.queries_total[pair.state, transport] += count
@@ -407,12 +410,15 @@ class Ledger:
         self._take_stock()
         return flags_changed
 
-    def settle_changed(self, now: int) -> bool:
-        """Bring the states of whatever changed up to date; True if a flag was raised or cleared."""
+    def settle_changed(self) -> bool:
+        """Bring the states of whatever changed up to date; True if a flag was raised or cleared.
+
+        They are those of the end of the last tick: so a grace is over when nothing of it is left to be entered.
+        """
         flags_changed = False
         for process in {*self.changed, *self.evaluator.in_grace}:
             if not process.steady and process.ended is None:
-                flags_changed |= self.evaluator.settle(process, now)
+                flags_changed |= self.evaluator.settle(process, self._complete_until)
                 self.changed.add(process)
                 self._unreported.add(process)
         return flags_changed

@@ -245,7 +245,7 @@ class Observer:
         self._observed = [one for one in observed if one.at > until]
         concerned = {key for one in (*sent, *now) for key in (key_of(one.subject), owner_key_of(one.subject))}
         steady = [*self._steady.after_grace_period(), *self._steady.take(concerned)]
-        batch = Batch([*map(self._checked, steady), *sent, *now])
+        batch = Batch(until, [*map(self._checked, steady), *sent, *now])
         self._steady.retire(key_of(one.subject) for one in now if isinstance(one, FileRead | ReadUndone | ProcessLeft))
         if nscd:
             for subject in self._nscd_clients.take_confirmed():

@@ -117,9 +117,11 @@ class Relative(NamedTuple):
 class Batch:
     """All of a tick, in order of time.
 
+    ``until``: when the tick ended. What happened later is not in it, and of what happened before nothing is missing.
     ``relatives``: the living processes that share a state which somebody left who forked, ancestors first.
     """
 
+    until: int
     observations: list[Observation] = field(default_factory=list)
     newcomers: dict[ProcessKey, Newcomer] = field(default_factory=dict)
     relatives: list[Relative] = field(default_factory=list)

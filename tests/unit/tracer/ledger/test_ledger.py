@@ -67,6 +67,23 @@ def test_time_alone_ends_a_grace() -> None:
     assert world.state(10) is State.QUIET
 
 
+def test_a_grace_is_over_when_all_that_was_queried_in_it_is_entered() -> None:
+    """Who asks for the states within a tick is not told of a quiet process whose late query is about to be counted."""
+    world = _reader()
+    world.change(NEW)
+    world.ask(10)
+    world.tick()
+    world.past_grace()
+    world.ask(10)
+    world.ledger.settle_changed()
+    assert world.state(10) is State.GRACE
+    world.tick()
+    assert world.state(10) is State.GRACE
+    world.ask(10)
+    world.tick()
+    assert world.state(10) is State.STALE
+
+
 def test_a_node_process_stays_flagged_though_it_looks_at_the_file_each_time() -> None:
     """getaddrinfo() stats and queries the new one, c-ares the old one: no flapping after the own read's grace."""
     world = _reader()
