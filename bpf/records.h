@@ -133,6 +133,7 @@ enum control {
     LAST_TAKEN,                   /* the number after that of the slot taken last; its `next` leads to the others */
     MAP_ENTRIES = LAST_TAKEN + 2, /* how many entries in the map, of what found no slot */
     OWNERS = MAP_ENTRIES + 2, /* new whenever a process leaves a state that others may share: their owner is another */
+    RESTING,                  /* the daemon ticks no more until it is woken by what is counted first */
     CONTROLS,
 };
 

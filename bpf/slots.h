@@ -35,6 +35,22 @@ static __always_inline struct queries *find_queries(struct query_key *key, u64 t
     return tick & 1 ? overflow1.lookup(key) : overflow0.lookup(key);
 }
 
+/* Something was counted, the first in a tick. An empty record wakes the daemon, which takes nothing from it. If the ring has
+ * no room for it, the daemon has been woken already.
+ */
+static __always_inline void wake_daemon(void)
+{
+    u32 what = RESTING;
+    u64 *resting = control.lookup(&what);
+    if (!resting || !*resting)
+        return;
+    u64 *empty = records.ringbuf_reserve(sizeof(u64));
+    if (!empty)
+        return;
+    *empty = 0;
+    records.ringbuf_submit(empty, 0);
+}
+
 static __always_inline struct queries *take_slot(u32 index, struct query_key *key, u64 tick, struct queries *queries)
 {
     u32 what = LAST_TAKEN + (tick & 1);
@@ -44,8 +60,11 @@ static __always_inline struct queries *take_slot(u32 index, struct query_key *ke
         return NULL;
     slot->key = *key;
     slot->queries = *queries;
-    slot->next = EXCHANGE(last, index + 1);
+    u64 taken_before = EXCHANGE(last, index + 1);
+    slot->next = taken_before;
     EXCHANGE(&slot->use, READY);
+    if (!taken_before)
+        wake_daemon();
     return &slot->queries;
 }
 
@@ -54,8 +73,12 @@ static __always_inline int begin_in_map(struct query_key *key, u64 tick, struct 
 {
     u32 what = MAP_ENTRIES + (tick & 1);
     u64 *entries = control.lookup(&what);
-    if (entries)
+    if (entries) {
+        bool first = !*entries;
         __sync_fetch_and_add(entries, 1);
+        if (first)
+            wake_daemon();
+    }
     return tick & 1 ? overflow1.insert(key, queries) : overflow0.insert(key, queries);
 }
 

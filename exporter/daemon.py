@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from exporter.web.server import WebServer
 
 _TICK_SECONDS = 1.0
-_LOOK_SECONDS = 0.25
 _LOG = structlog.get_logger()
 
 
@@ -60,6 +59,7 @@ class _Daemon:
         self._read = read
         self._stop = False
         self._woken: asyncio.Future[None] | None = None
+        self._resting = False
         self._web: WebServer | None = None
         self._manager = ServiceManager()
         self._events: EventLog
@@ -79,8 +79,10 @@ class _Daemon:
         if stopped():
             raise StoppedError
         async with AsyncExitStack() as running:
-            loop.add_reader(records, self._tracer.consume)
-            running.callback(loop.remove_reader, records)
+            sources = {records: self._take_records, self._tracer.looks.descriptor: self._take_touched}
+            for descriptor, take in sources.items():
+                loop.add_reader(descriptor, take)
+                running.callback(loop.remove_reader, descriptor)
             self._events = EventLog()
             self._tracer.turn()
             self._tracer.wait_for_programs()
@@ -120,13 +122,28 @@ class _Daemon:
         next_tick = loop.time() + _TICK_SECONDS
         while not self._stop:
             self._manager.alive()
-            self._tracer.look()
-            self._tell()
+            if self._tracer.looks.seconds_left <= 0:
+                self._tracer.look()
+                self._tell()
             if loop.time() >= next_tick:
-                next_tick = max(next_tick + _TICK_SECONDS, loop.time())
+                next_tick += _TICK_SECONDS * ((loop.time() - next_tick) // _TICK_SECONDS + 1)
                 if self._tracer.has_work():
                     await self._tick(loop, waiting)
-            await self._pause(loop, min(_LOOK_SECONDS, max(0.0, next_tick - loop.time())))
+            waits = [self._tracer.looks.seconds_left, self._manager.seconds_alive]
+            self._resting = self._tracer.may_rest()
+            if not self._resting:
+                waits.append(next_tick - loop.time())
+            await self._pause(loop, max(0.0, min(waits)))
+            self._resting = False
+
+    def _take_records(self) -> None:
+        self._tracer.consume()
+        if self._resting:
+            self._wake()
+
+    def _take_touched(self) -> None:
+        self._tracer.looks.take_touched()
+        self._wake()
 
     async def _pause(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         """Wait until the time is over or a signal comes; asyncio's own timeouts cost half as much again."""
@@ -175,6 +192,7 @@ class _Daemon:
             _LOG.error("configuration not reloaded, keeping the old one", error=str(error))
             return
         self._tracer.set_policy(configured.policy)
+        self._wake()
         self._web_config = web
         if self._web is not None:
             self._web.config = web

@@ -44,9 +44,16 @@ class ServiceManager:
 
     def alive(self) -> None:
         """Reset the watchdog. Call it only from the main loop, so that a loop that hangs is noticed."""
-        if self.watchdog_seconds is not None and time.monotonic() - self._alive_at >= self.watchdog_seconds / 4:
+        if self.seconds_alive <= 0:
             self._alive_at = time.monotonic()
             self._notify("WATCHDOG=1")
+
+    @property
+    def seconds_alive(self) -> float:
+        """How many seconds are left until :meth:`alive` resets the watchdog again: infinite without one."""
+        if self.watchdog_seconds is None:
+            return float("inf")
+        return self._alive_at + self.watchdog_seconds / 4 - time.monotonic()
 
     def _notify(self, state: str) -> None:
         if not self._path:

@@ -37,6 +37,7 @@ from tracer.report.events import Event, FlagChanges, Kind
 from tracer.report.snapshot import Snapshot
 from tracer.report.snapshots import Snapshots, view_snapshot
 from tracer.resolvconf.history import SECOND
+from tracer.resolvconf.look_schedule import LookSchedule
 from tracer.resolvconf.view import View
 from tracer.resolvconf.view_table import HOST, ViewTable
 from tracer.restoration import Restoration, is_same_process
@@ -130,6 +131,7 @@ class Tracer:
         self.views.in_use = lambda: self.ledger.views_in_use(self._lives)
         Restoration(self.ledger, self.views, self.lineage, self._machine, self._observer).restore(saved)
         commands = Commands(self._lookouts, self._procfs.root, self._lives)
+        self.looks = LookSchedule(self.views, self._procfs.root)
         self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock, unidentified, commands)
         self._flags = FlagChanges(self.ledger)
         readable = self._probes.listen(self._observer.record)
@@ -183,9 +185,10 @@ class Tracer:
             self._take_in_changes([])
 
     def look(self) -> None:
-        """Look at the views' files: several times a second."""
+        """Look at the views' files, if :attr:`looks` says so."""
         self._wake()
         self._take_in_changes(self.views.look())
+        self.looks.note_look()
 
     def _take_in_changes(self, changed: list[View]) -> None:
         changed += self._machine.take_changed()
@@ -245,6 +248,13 @@ class Tracer:
             or (self._observer.has_nscd_clients and now - self._asked_nscd >= _NSCD_EVERY)
             or now - self._tidied >= _TIDY_EVERY
         )
+
+    def may_rest(self) -> bool:
+        """Tell whether there is nothing for ticks to do until the next look, or until there are records to consume.
+
+        The first query that is counted comes as a record, too, until the next :meth:`turn`.
+        """
+        return not (self.has_work() or self._observer.has_nscd_clients) and self._probes.rest()
 
     def tick(self) -> None:
         """End the tick: observe, enter, evaluate, save. Costs in proportion to what changed."""
@@ -370,5 +380,6 @@ class Tracer:
                 self.wait_for_programs()
                 self._observe_and_evaluate()
             self.save(ended=True)
+            self.looks.close()
         self._probes.close()
         self._store.close()

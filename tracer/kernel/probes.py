@@ -72,6 +72,7 @@ class Probes:
         self._acted = libbpf.Array(maps["acted"])
         self._view_files: set[tuple[int, int]] = set()
         self._half = 1
+        self._resting = False
         self.adopted = 0
         self._not_entered = 0
         self._queries_taken = 0
@@ -83,9 +84,12 @@ class Probes:
 
     def listen(self, receive: Callable[[records.Record], None]) -> int:
         """Begin to take records; gives the descriptor that is readable when there are some."""
-        self._ring = libbpf.RingBuffer(
-            self._maps["records"].descriptor, lambda data: receive(records.parse_record(data).shifted(self._offset))
-        )
+
+        def take(data: bytes) -> None:
+            if not records.only_wakes(data):
+                receive(records.parse_record(data).shifted(self._offset))
+
+        self._ring = libbpf.RingBuffer(self._maps["records"].descriptor, take)
         return self._ring.epoll_descriptor
 
     def consume(self) -> None:
@@ -107,6 +111,8 @@ class Probes:
         self.steady.before_grace_period()
         self._half = self._tick & 1
         self._tick += 1
+        if self._resting:
+            self._rest(resting=False)
         self._control(records.Control.TICK, self._tick)
 
     def wait_for_programs(self) -> None:
@@ -138,6 +144,19 @@ class Probes:
         return any(
             self._read_control(what + half) for what in (records.Control.LAST_TAKEN, records.Control.MAP_ENTRIES)
         )
+
+    def rest(self) -> bool:
+        """Let the first query that is counted make the descriptor of :meth:`listen` readable.
+
+        That ends with the next :meth:`turn`. False if one was counted since the last.
+        """
+        if not self._resting:
+            self._rest(resting=True)
+        return not self.has_counted()
+
+    def _rest(self, *, resting: bool) -> None:
+        self._resting = resting
+        self._control(records.Control.RESTING, resting)
 
     def _control(self, what: int, value: int) -> None:
         self._maps["control"].put(what.to_bytes(4, "little"), value.to_bytes(8, "little"))

@@ -75,6 +75,7 @@ class Control(IntEnum):
     LAST_TAKEN = 1
     MAP_ENTRIES = 3
     OWNERS = 5
+    RESTING = 6
 
 
 class Lookup(IntEnum):
@@ -264,6 +265,11 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "process": KernelProcess._fields,
     "connector": Connector._fields,
 }
+
+
+def only_wakes(data: bytes) -> bool:
+    """Whether this is no record, but what wakes a daemon that rests (wake_daemon() of bpf/slots.h)."""
+    return len(data) < _RECORD.size
 
 
 def parse_record(data: bytes) -> Record:

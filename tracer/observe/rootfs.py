@@ -181,6 +181,13 @@ def threads_of(proc: str, pid: int) -> Iterator[str]:
         yield from (f"{proc}/{pid}/task/{name}" for name in os.listdir(f"{proc}/{pid}/task") if name != str(pid))
 
 
+@contextmanager
+def opened_below(root: int, path: bytes, flags: int = 0) -> Iterator[int]:
+    """Open what a path leads to below a root directory, so as to ask about it and not to read it. Raises OSError."""
+    with _opened(root, os.fsdecode(path), os.O_PATH | flags, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as descriptor:
+        yield descriptor
+
+
 def status_of(root: int, path: str) -> os.stat_result | None:
     """Look at a file without opening it; None where there is none (or a loop of links, or no way to it).
 

@@ -1,7 +1,8 @@
 """One resolv.conf as processes see it, and how it changes over time.
 
-It is looked at through the root directory of a process that sees it, and by stat and not by inotify, because a bind
-mount over the file, a network file system and an overlay's lower layer send no event.
+It is looked at through the root directory of a process that sees it. What is seen is believed, and not what inotify
+tells, because a network file system and an overlay's lower layer send no event: when to look is for
+:mod:`tracer.resolvconf.look_schedule` to say.
 """
 
 from __future__ import annotations

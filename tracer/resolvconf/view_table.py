@@ -328,6 +328,16 @@ class ViewTable:
             changed += self._look_at_many(others[start : start + _BATCH])
         return changed
 
+    @property
+    def others_are_seen(self) -> bool:
+        """Whether a process lives, or did at the last look, that sees another view than the host's."""
+        return any(view.anchors for view in self.views.values() if view is not self.host)
+
+    @property
+    def needs_looks_often(self) -> bool:
+        """Whether a change is not yet believed, or one look is not at all of the views."""
+        return len(self.views) > _BATCH or any(view.unsettled for view in self.views.values())
+
     def _look_at_many(self, views: list[View]) -> list[View]:
         wanted = [(view, pid) for view in views for pid in islice(self._anchors(view), 1)]
         if not wanted:
