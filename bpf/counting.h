@@ -1,28 +1,28 @@
-/* Counts a query for its process: who that is, how it looks names up, and when. */
+/* Counts a query for its process: which process, by which kind of lookup, and when. */
 
-/* Whose state it may be that is used has to be reported when it ends, though it may never do a thing itself. */
-static __always_inline void watch(u32 tgid, u64 birth)
+/* The exit of a process whose resolver state others may use has to be reported, even if it never queries itself. */
+static __always_inline void report_exit_of(u32 tgid, u64 birth)
 {
     struct process *process = processes.lookup(&tgid);
     if (process && process->birth == birth && !(process->flags & ACTED))
         mark_acted(process, tgid);
 }
 
-/* On this thread, within a second, nobody was at nscd's socket: it goes through NSS, and asks for itself.
- * True as long as that may still turn out.
+/* Sets NSCD_FALLBACK if this thread found no nscd within the last second: its lookup goes through NSS, and glibc queries
+ * the nameserver itself. True as long as the flag may still be set.
  */
 static __always_inline bool note_lookup_path(struct process *process, u64 task)
 {
     /* Signed: the coarse clock may be a tick behind. */
-    if (process->flags & ASKED_ALONE || !process->refused ||
+    if (process->flags & NSCD_FALLBACK || !process->refused ||
         (s64)(bpf_ktime_get_coarse_ns() - process->refused) >= (s64)SECOND)
         return false;
     if (process->refused_tid == (u32)task)
-        set_flags(process, ASKED_ALONE);
+        set_flags(process, NSCD_FALLBACK);
     return true;
 }
 
-/* A lookup that gets no answer goes on for this long, and asks again and again (resolv.conf(5), timeout and attempts). */
+/* A lookup without an answer goes on for this long, and queries again and again (resolv.conf(5), timeout, attempts). */
 #define LOOKUP_NS (30 * SECOND)
 
 static __always_inline u32 lookup_of(struct process *process)
@@ -30,12 +30,12 @@ static __always_inline u32 lookup_of(struct process *process)
     s64 since = bpf_ktime_get_coarse_ns() - process->hosts_opened; /* the coarse clock may be behind */
     if (!process->hosts_opened || since >= (s64)LOOKUP_NS)
         return BY_ITSELF;
-    return since < (s64)SECOND && process->hosts_tid == (u32)bpf_get_current_pid_tgid() ? THROUGH_NSS : UNTOLD;
+    return since < (s64)SECOND && process->hosts_tid == (u32)bpf_get_current_pid_tgid() ? THROUGH_NSS : LOOKUP_UNKNOWN;
 }
 
 static __always_inline bool same_subject(struct subject *a, struct subject *b)
 {
-    return a->state == b->state && a->birth == b->birth && a->owner_tgid == b->owner_tgid &&
+    return a->res_state_id == b->res_state_id && a->birth == b->birth && a->owner_tgid == b->owner_tgid &&
            a->owner_birth == b->owner_birth && a->owner_execs == b->owner_execs;
 }
 
@@ -45,9 +45,9 @@ static __always_inline bool is_still_steady(struct queries *steady, struct subje
     return same_subject(&steady->subject, now) && steady->subject.root == now->root;
 }
 
-static __always_inline struct queries *describe_anew(struct query_key *key, u64 tick, struct queries *found,
-                                                     struct queries *steady, struct process *process, u64 seen,
-                                                     bool here)
+static __always_inline struct queries *describe_again(struct query_key *key, u64 tick, struct queries *found,
+                                                      struct queries *steady, struct process *process, u64 seen,
+                                                      bool here)
 {
     struct queries new = {};
     describe(&new.subject, process, key->tgid);
@@ -61,15 +61,15 @@ static __always_inline struct queries *describe_anew(struct query_key *key, u64 
         return found;
     }
     if (found) {
-        /* It read the file, or goes with another owner, since: what it did before is kept apart. */
-        key->former = (u32)found->first | 1; /* and not in a copy: there is little room on the stack */
+        /* It has read the file since, or has another owner: what it did before is kept apart. */
+        key->tick_part = (u32)found->first | 1; /* and not in a copy: there is little room on the stack */
         if (begin_in_map(key, tick, found) && found->number > 0)
             lose_many(QUERIES_FULL, found->number);
-        key->former = 0;
+        key->tick_part = 0;
     }
     mark_acted(process, key->tgid);
-    watch(new.subject.owner_tgid, new.subject.owner_birth);
-    watch(process->parent_tgid, process->parent_birth);
+    report_exit_of(new.subject.owner_tgid, new.subject.owner_birth);
+    report_exit_of(process->parent_tgid, process->parent_birth);
     if (here) {
         describe_current(&new.subject);
         new.lookup = lookup_of(process);
@@ -93,8 +93,8 @@ static __always_inline u64 current_tick(void)
     return tick ? *tick : 0;
 }
 
-/* The tick's entry of (current process, nameserver). The process itself is looked up only where it has changed since
- * the entry was made: that would be the dearer half of the price.
+/* The tick's entry of (current process, nameserver). The process itself is looked up only if it has changed since
+ * the entry was made: the lookup would be more than half of the cost.
  */
 static __always_inline struct queries *current_queries(struct query_key *key, u64 task)
 {
@@ -119,7 +119,7 @@ static __always_inline struct queries *current_queries(struct query_key *key, u6
     /* One less: it is looked up again at the next query. */
     if (note_lookup_path(process, task))
         now_seen--;
-    return describe_anew(key, tick, found, steady, process, now_seen, true);
+    return describe_again(key, tick, found, steady, process, now_seen, true);
 }
 
 static __always_inline void count(struct queries *queries, u32 number, bool handshake)

@@ -1,6 +1,6 @@
-/* Reading memory, by the helpers' numbers (enum bpf_func_id, linux/bpf.h). Of their names BCC wants to know first whether
- * the kernel has them: it reads all of /proc/kallsyms for each call that it compiles, and takes older ones, which programs
- * on cgroups may not call, where it cannot.
+/* Reading memory, by the helpers' numbers (enum bpf_func_id, linux/bpf.h). Called by name, BCC first
+ * checks that the kernel has them: it reads all of /proc/kallsyms for each call that it compiles, and if it cannot, falls
+ * back to older helpers, which programs on cgroups may not call.
  */
 static long (*read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*read_kernel)(void *to, u32 size, const void *from) = (void *)113;
@@ -13,8 +13,8 @@ static __always_inline u64 kernel_word(u64 base, u32 place)
     return word;
 }
 
-/* Who the current task is, where programs on packets may not ask that (on 6.12, not all of it): read from the task
- * itself. The places (TASK_PID, ...) are the kernel's own word: tracer/kernel/btf_offsets.py takes them from its BTF.
+/* The ids of the current task, if programs on packets may not call the helpers for them (on 6.12, not all): read from the
+ * task itself. The offsets (TASK_PID, ...) come from the kernel's BTF: tracer/kernel/btf_offsets.py.
  */
 
 #ifdef TASK_PID

@@ -23,7 +23,7 @@ static __always_inline int datagram(struct bpf_sock_addr *ctx, struct query_key 
     }
     if (!is_dns(key->port))
         return ALLOW;
-    /* Which interface is meant stands in the address that the process gave, which is not to be had here. */
+    /* The interface is in the address that the process gave, which is not available here. */
     if (is_link_local(key) && !(socket && socket->state == ESTABLISHED))
         return ALLOW; /* unconnected() counts it, as it leaves by that interface */
     if (is_link_local(key))

@@ -1,5 +1,5 @@
 /* Who shares whose resolver state: fork copies it, exec drops it. Kept here for every process, because a worker
- * that lives for 100 ms leaves nothing in /proc to ask afterwards.
+ * that lives for 100 ms leaves nothing in /proc to read afterwards.
  */
 
 #define CLONE_NEWNS 0x00020000
@@ -64,7 +64,7 @@ TRACEPOINT_PROBE(sched, sched_process_exit)
     if (!args->group_dead)
         return 0;
 #else
-#define CERTAIN 0 /* the first thread may end before the others */
+#define CERTAIN 0 /* the first thread may exit before the others */
     if ((u32)bpf_get_current_pid_tgid() != current_tgid())
         return 0;
 #endif
@@ -73,7 +73,7 @@ TRACEPOINT_PROBE(sched, sched_process_exit)
     if (!process)
         return 0;
     if (process->flags & ACTED) {
-        struct record *record = begin_record(ENDED, process);
+        struct record *record = begin_record(EXITED, process);
         if (record) {
             record->result = CERTAIN;
             records.ringbuf_submit(record, 0);

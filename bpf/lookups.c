@@ -1,9 +1,9 @@
-/* Who tries a lookup socket: nscd's, systemd-resolved's, SSSD's, and whether somebody was there. */
+/* Which process tries a lookup socket (nscd's, systemd-resolved's, SSSD's), and whether a service listened there. */
 
 #define SOCKET_PATH_BYTES 48
 
 struct attempt {
-    u64 unread; /* where the address stands, of which no page was in memory yet; else 0 */
+    u64 unread; /* where the address is, if its page was not in memory yet; else 0 */
     u32 bytes;  /* of the address, then */
     u32 service;
 };
@@ -32,7 +32,7 @@ static __always_inline bool same(const u64 *path, const char *text, int bytes)
     return !difference;
 }
 
-/* One character tells the four apart, so that the verifier follows one comparison and not each after each. */
+/* The four differ in one character, so the verifier follows one comparison and not one after the other. */
 static __always_inline u32 service_at(const char *path)
 {
     switch (path[5]) {
@@ -48,7 +48,7 @@ static __always_inline u32 service_at(const char *path)
     return 0;
 }
 
-/* Of a socket address (unix(7)) as much as tells; the family lies in front of an aligned path. */
+/* The part of a socket address (unix(7)) that is needed; the family lies in front of an aligned path. */
 struct unix_address {
     u8 before[6];
     u16 family;
@@ -59,7 +59,7 @@ struct unix_address {
 #define SHORTEST_ADDRESS (sizeof(u16) + sizeof("/run/nscd/socket") - 1)
 #define IPV6_ADDRESS 28
 
-/* 0 where it is none, negative where it cannot be read. */
+/* 0 if it is none, negative if it cannot be read. */
 static __always_inline int service_of(const void *from, u64 bytes)
 {
     struct unix_address address = {};
@@ -74,7 +74,7 @@ static __always_inline int service_of(const void *from, u64 bytes)
 /* What is not in memory yet is read at the end of the call, as in opens.c. */
 TRACEPOINT_PROBE(syscalls, sys_enter_connect)
 {
-    /* The length tells most of the others, and costs nothing to look at. */
+    /* The length rules out most others, and costs nothing to check. */
     u32 bytes = (u32)args->addrlen;
     if (bytes < SHORTEST_ADDRESS || bytes == IPV6_ADDRESS)
         return 0;
@@ -120,7 +120,7 @@ TRACEPOINT_PROBE(syscalls, sys_exit_connect)
     struct process *process = tried ? current_process() : NULL;
     if (!process)
         return 0;
-    /* EAGAIN: its queue is full, so somebody is there (unix(7)). */
+    /* EAGAIN: its queue is full, so a service listens (unix(7)). */
     bool answered = args->ret == 0 || args->ret == -11;
     u64 seen = (answered ? ANSWERED : REFUSED) << tried;
     if (!answered && tried == NSCD) {
@@ -130,14 +130,14 @@ TRACEPOINT_PROBE(syscalls, sys_exit_connect)
     }
     if (process->flags & seen)
         return 0;
-    /* nscd may come and go: what was seen last is what holds. */
+    /* nscd may start and stop: what was seen last counts. */
     clear_flags(process, (answered ? REFUSED : ANSWERED) << tried);
     if (answered && tried == NSCD)
-        clear_flags(process, ASKED_ALONE);
+        clear_flags(process, NSCD_FALLBACK);
     set_flags(process, seen);
     changed(task >> 32);
-    /* passwd and group lookups go this way too. Names it is where resolv.conf was read; or where nscd answers so well
-     * that nobody reads it, which only the client's memory tells: the daemon looks there.
+    /* passwd and group lookups go this way too. It is for names if the process has read resolv.conf; or if nscd answers
+     * every lookup, so that it never reads the file: only the client's memory shows that, and the daemon reads it there.
      */
     if (!(process->flags & READ_ONCE) && !(answered && tried == NSCD))
         return 0;

@@ -26,12 +26,12 @@ BPF_TABLE("array", u32, u64, changes, CHANGES);
 BPF_TABLE("array", u32, u64, calls, 2 * CALLS);
 BPF_TABLE("lru_hash", u64, struct connector, connectors, MAX_CONNECTIONS);
 BPF_TABLE("lru_hash", u64, struct image, images, MAX_IMAGES);
-/* The resolv.conf of each view: the daemon says which. */
+/* The resolv.conf of each view, set by the daemon. */
 BPF_TABLE("hash", struct file_id, u32, view_files, MAX_VIEW_FILES);
 /* By tgid & (CHANGES - 1): whether such a process may have acted. */
 BPF_F_TABLE("array", u32, u32, acted, CHANGES, BPF_F_MMAPABLE);
-/* By tgid & (CHANGES - 1): the thread that looked at resolv.conf last, by a stat or a read. */
-BPF_TABLE("array", u32, u32, lookers, CHANGES);
+/* By tgid & (CHANGES - 1): the thread that last did a stat or a read of resolv.conf. */
+BPF_TABLE("array", u32, u32, file_users, CHANGES);
 BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 
 static __always_inline void lose_many(u32 reason, u64 number)
@@ -66,7 +66,7 @@ static __always_inline u64 fresh_id(void)
 
 static __always_inline u32 current_tgid(void) { return bpf_get_current_pid_tgid() >> 32; }
 
-/* The current process's entry; one is made where its fork was not seen. NULL only where the map is full. */
+/* The current process's entry; one is made if its fork was not seen. NULL only if the map is full. */
 static __always_inline struct process *current_process(void)
 {
     u32 tgid = current_tgid();
@@ -74,7 +74,7 @@ static __always_inline struct process *current_process(void)
     if (found)
         return found;
     struct process unseen = {};
-    unseen.state = fresh_id();
+    unseen.res_state_id = fresh_id();
     processes.update(&tgid, &unseen);
     found = processes.lookup(&tgid);
     if (!found)
@@ -88,7 +88,9 @@ static __always_inline u64 *changes_of(u32 tgid)
     return changes.lookup(&index);
 }
 
-/* What was described of the process in this tick holds no more. After the change: whoever sees the number sees that. */
+/* What was described of the process in this tick is out of date. Called after the change: whoever sees the number sees
+ * the change.
+ */
 static __always_inline void changed(u32 tgid)
 {
     u64 *last = changes_of(tgid);
@@ -127,7 +129,7 @@ static __always_inline u64 ancestor(u32 tgid, u64 birth)
     return (u64)tgid << BIRTH_BITS | (birth >> BIRTH_SHIFT & BIRTH_MASK);
 }
 
-/* A birth that was not seen is 0 in a line that began then. */
+/* A birth that was not seen is 0 in a line that began while it was unknown. */
 static __always_inline bool is_ancestor(struct process *process, u64 named)
 {
     u64 birth = named & BIRTH_MASK;
@@ -141,7 +143,7 @@ static __always_inline bool lives(u64 named)
     return found && is_ancestor(found, named);
 }
 
-/* Out of a full line goes the topmost that has exited, or one from the middle. */
+/* A full line drops the topmost process that has exited, or else one from the middle. */
 static __always_inline void add_to_line(u64 *line, u64 named)
 {
     int out = LINE_KEPT;
@@ -162,19 +164,19 @@ static __always_inline void add_to_line(u64 *line, u64 named)
     line[LINE - 1] = named;
 }
 
-static __always_inline void note_looker(void)
+static __always_inline void note_file_user(void)
 {
     u64 task = bpf_get_current_pid_tgid();
     u32 index = task >> 32 & (CHANGES - 1), tid = task;
-    lookers.update(&index, &tid);
+    file_users.update(&index, &tid);
 }
 
-/* Whether another thread than this one looked at resolv.conf last: what it asks then, a second resolver may ask. */
+/* Whether another thread did the last stat or read of resolv.conf: this one's queries may come from a second resolver. */
 static __always_inline bool is_stray(u64 task)
 {
     u32 index = task >> 32 & (CHANGES - 1);
-    u32 *looker = lookers.lookup(&index);
-    return looker && *looker != (u32)task;
+    u32 *user = file_users.lookup(&index);
+    return user && *user != (u32)task;
 }
 
 static __always_inline void mark_acted(struct process *process, u32 tgid)
@@ -184,19 +186,19 @@ static __always_inline void mark_acted(struct process *process, u32 tgid)
     acted.update(&index, &yes);
 }
 
-/* Others may share the state that a process is about to leave, and one that they ask for has to be told their owner anew. */
+/* Others may share the resolver state that a process is about to leave: their owner has to be determined again. */
 static __always_inline void leave_state(struct process *process)
 {
     if ((process->flags & FORKED) && (process->flags & ACTED))
         renew(OWNERS);
 }
 
-/* From here on the process stands on its own: what it forked before goes on with the state it had. */
+/* From here on the process has a state of its own: the children that it forked before keep the one it had. */
 static __always_inline void own_new_state(struct process *process, u32 tgid)
 {
     leave_state(process);
     clear_flags(process, FORKED);
-    process->state = fresh_id();
+    process->res_state_id = fresh_id();
     __builtin_memset(process->line, 0, sizeof(process->line));
     changed(tgid);
 }
@@ -204,7 +206,7 @@ static __always_inline void own_new_state(struct process *process, u32 tgid)
 static __always_inline void describe(struct subject *subject, struct process *process, u32 tgid)
 {
     subject->birth = process->birth;
-    subject->state = process->state;
+    subject->res_state_id = process->res_state_id;
     subject->root = process->root;
     subject->image = process->image;
     subject->parent_birth = process->parent_birth;
@@ -223,7 +225,7 @@ static __always_inline void describe(struct subject *subject, struct process *pr
             return;
         u32 above_tgid = named >> BIRTH_BITS;
         struct process *above = processes.lookup(&above_tgid);
-        if (above && above->state == process->state && is_ancestor(above, named)) {
+        if (above && above->res_state_id == process->res_state_id && is_ancestor(above, named)) {
             subject->owner_tgid = above_tgid;
             subject->owner_birth = above->birth;
             subject->owner_execs = above->execs;
@@ -232,7 +234,7 @@ static __always_inline void describe(struct subject *subject, struct process *pr
     }
 }
 
-/* Only where the current task is the subject: not in softirq. */
+/* Only if the current task is the subject: not in softirq. */
 static __always_inline void describe_current(struct subject *subject)
 {
     subject->cgroup = bpf_get_current_cgroup_id();
@@ -257,8 +259,8 @@ static __always_inline struct record *begin_record(u32 kind, struct process *pro
     return record;
 }
 
-/* Whether the end of a call is of interest is asked at each such call of each thread: so first without a search. A
- * thread that is killed inside leaves its place counted, and some threads search then for nothing.
+/* At the end of each such call of each thread: whether it is of interest, first without a search. A thread that is killed
+ * inside stays counted, and some threads then search in vain.
  */
 enum call { OPENING, CONNECTING };
 

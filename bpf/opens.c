@@ -1,4 +1,4 @@
-/* Who reads resolv.conf: opens of any file of that name, with their result, and a look at it by stat. */
+/* Which process reads resolv.conf: opens of any file of that name, with their result, and stat calls on it. */
 
 #define O_ACCMODE 3
 #define O_WRONLY 1
@@ -13,10 +13,10 @@
 struct opening {
     char head[HEAD_BYTES];
     char path[PATH_BYTES];
-    u64 unread; /* where the path stands, of which no page was in memory yet; else 0 */
+    u64 unread; /* where the path is, if its page was not in memory yet; else 0 */
 };
 
-/* By thread. An entry goes when its call ends, which the kernel tells of a killed thread too. */
+/* By thread. An entry is removed when its call ends, which the kernel reports for a killed thread too. */
 BPF_F_TABLE("hash", u64, struct opening, openings, MAX_CALLS, BPF_F_NO_PREALLOC);
 
 static __always_inline bool is_resolv_conf(const char *name)
@@ -42,7 +42,7 @@ static __always_inline bool is_etc_hosts(const char *path)
            path[6] == 'o' && path[7] == 's' && path[8] == 't' && path[9] == 's';
 }
 
-/* getaddrinfo(3) and gethostbyname(3) look into /etc/hosts before they ask a nameserver (nss_files(5), as
+/* getaddrinfo(3) and gethostbyname(3) read /etc/hosts before they query a nameserver (nss_files(5), as
  * nsswitch.conf(5) has it everywhere); res_query(3) does not. Of the resolvers that programs bring along some do (c-ares:
  * ares_hosts_file.c), but without O_CLOEXEC, which glibc always sets (nss/nss_files/files-XXX.c: fopen(..., "rce")).
  */
@@ -105,7 +105,7 @@ static __always_inline bool is_etc_resolv_conf(const char *path)
 }
 
 /* Which file a descriptor of the current task reads (include/linux/fdtable.h, fs.h); {} if it only writes, or if the
- * kernel's BTF does not tell.
+ * kernel's BTF lacks the offsets.
  */
 static __always_inline struct file_id file_of(u32 descriptor)
 {
@@ -143,23 +143,23 @@ static __always_inline void reads(u32 tgid, const char *path, struct file_id *id
     struct process *process = current_process();
     if (!process)
         return;
-    u64 before = process->state, line[LINE];
+    u64 before = process->res_state_id, line[LINE];
     u32 shared = (process->flags & FORKED ? BY_CHILDREN : 0) | (process->line[0] ? BY_ANCESTORS : 0);
     __builtin_memcpy(line, process->line, sizeof(line));
     own_new_state(process, tgid);
     set_flags(process, READ_ONCE);
     mark_acted(process, tgid);
-    note_looker();
+    note_file_user();
     struct record *record = begin_record_of_file(READ, process, path, id, result);
     if (!record)
         return;
-    record->state_before = before;
+    record->res_state_id_before = before;
     record->shared = shared;
     __builtin_memcpy(record->line, line, sizeof(record->line));
     records.ringbuf_submit(record, 0);
 }
 
-/* One that has acted may read the file by any name: what it opened tells. */
+/* One that has acted may read the file by any name: the file that it opened decides. */
 static __always_inline int opened_by_another_name(u32 tgid, long result)
 {
     u32 index = tgid & (CHANGES - 1);
@@ -175,14 +175,14 @@ static __always_inline int opened_by_another_name(u32 tgid, long result)
     return 0;
 }
 
-/* From where it is, or through /proc/self: most likely the one that it goes by. The daemon sees whether it was. */
+/* A relative path, or through /proc/self: most likely its own resolv.conf. The daemon checks whether it was. */
 static __always_inline bool may_be_its_own(const char *path)
 {
     return path[0] != '/' || (path[1] == 'p' && path[2] == 'r' && path[3] == 'o' && path[4] == 'c' && path[5] == '/');
 }
 
-/* By the name /etc/resolv.conf it is a read whatever became of it; by another it is one of the file of a view. */
-static __always_inline void ends_of_that_name(u32 tgid, const char *path, long result)
+/* By the name /etc/resolv.conf it is a read whatever the result; by another only if it is a view's file. */
+static __always_inline void on_resolv_conf_opened(u32 tgid, const char *path, long result)
 {
     struct file_id id = {};
     if (result >= 0)
@@ -206,7 +206,7 @@ static __always_inline int open_ends(long result)
     if (!opening)
         return opened_by_another_name(task >> 32, result);
     if (!opening->unread || is_read_now(opening, result))
-        ends_of_that_name(task >> 32, opening->path, result);
+        on_resolv_conf_opened(task >> 32, opening->path, result);
     openings.delete(&task);
     call_ends(OPENING, task);
     return 0;
@@ -226,8 +226,8 @@ TRACEPOINT_PROBE(syscalls, sys_enter_openat2)
 }
 TRACEPOINT_PROBE(syscalls, sys_exit_openat2) { return open_ends(args->ret); }
 
-/* A live glibc looks at the file before each lookup (io/file_change_detection.c), a frozen one never does. */
-static __always_inline int looked(const char *filename)
+/* A current glibc does a stat of the file before each lookup (io/file_change_detection.c), a frozen one never does. */
+static __always_inline int on_stat(const char *filename)
 {
     u32 tgid = current_tgid();
     struct process *process = processes.lookup(&tgid);
@@ -238,12 +238,12 @@ static __always_inline int looked(const char *filename)
         return 0;
     if (is_etc_resolv_conf(path)) {
         process->checked = bpf_ktime_get_ns();
-        note_looker();
+        note_file_user();
     }
     return 0;
 }
 
-TRACEPOINT_PROBE(syscalls, sys_enter_newfstatat) { return looked(args->filename); }
+TRACEPOINT_PROBE(syscalls, sys_enter_newfstatat) { return on_stat(args->filename); }
 #ifdef HAVE_SYS_NEWSTAT
-TRACEPOINT_PROBE(syscalls, sys_enter_newstat) { return looked(args->filename); }
+TRACEPOINT_PROBE(syscalls, sys_enter_newstat) { return on_stat(args->filename); }
 #endif

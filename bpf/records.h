@@ -1,9 +1,9 @@
 /* What passes between the kernel and the daemon. The one declaration in C; tracer/kernel/records.py names the
- * same fields, and the loader refuses to start where the two differ.
+ * same fields, and the loader refuses to start if the two differ.
  *
  * Births are nanoseconds of CLOCK_BOOTTIME. All other times are those of CLOCK_MONOTONIC, and those of queries of its
- * coarse form: a third of the price, and up to one tick of the kernel behind. The daemon adds what lies between the two
- * clocks. All addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d.
+ * coarse form: a third of the cost, and up to one tick of the kernel behind. The daemon adds the difference between the
+ * two clocks. All addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d.
  */
 
 #define PATH_BYTES 128
@@ -15,19 +15,19 @@ enum service { NSCD = 1, RESOLVED = 2, SSSD = 3 };
 
 /* What is known of a process for as long as it runs one program. */
 enum flag {
-    ACTED = 1 << 0,       /* has read resolv.conf or asked: its end is reported */
-    READ_ONCE = 1 << 1,   /* has opened resolv.conf */
-    FORKED = 1 << 2,      /* has forked since its resolver state began: children may share it */
-    ASKED_ALONE = 1 << 3, /* found no nscd, and asked a nameserver on the same thread within a second */
-    ANSWERED = 1 << 4,    /* << service: the lookup socket answered */
-    REFUSED = 1 << 8,     /* << service: nobody was at the lookup socket */
+    ACTED = 1 << 0,         /* has queried or read resolv.conf: its exit is reported */
+    READ_ONCE = 1 << 1,     /* has opened resolv.conf */
+    FORKED = 1 << 2,        /* has forked since its resolver state began: children may share it */
+    NSCD_FALLBACK = 1 << 3, /* found no nscd, and queried a nameserver on the same thread within a second */
+    ANSWERED = 1 << 4,      /* << service: the lookup socket answered */
+    REFUSED = 1 << 8,       /* << service: nobody was at the lookup socket */
 };
 
 /* In the number of a root directory: it was set by chroot, so it need not be the mount namespace's own. */
 #define CHROOTED (1ULL << 63)
 
 /* OPENED: a file named resolv.conf that is no view's, as far as the kernel side knows. */
-enum record_kind { READ = 1, TRIED = 2, EXECED = 3, ENDED = 4, OPENED = 5 };
+enum record_kind { READ = 1, TRIED = 2, EXECED = 3, EXITED = 4, OPENED = 5 };
 
 enum sharer { BY_CHILDREN = 1, BY_ANCESTORS = 2 };
 
@@ -46,17 +46,17 @@ enum loss {
 };
 
 /* Who did it, as the lineage stood at that moment. The owner is the topmost living process of the line that has the same
- * resolver state; the process itself where there is none.
+ * resolver state; the process itself if there is none.
  */
 struct subject {
-    u64 birth; /* when it was forked; 0 where that was not seen */
-    u64 state; /* resolver state: shared across fork, new at exec and at each read of resolv.conf */
-    u64 root;  /* root directory and mount namespace: shared across fork, new at chroot and the like */
-    u64 image; /* the exec that it runs, the key of `images`; 0 where that was not seen */
+    u64 birth;        /* when it was forked; 0 if that was not seen */
+    u64 res_state_id; /* its resolver state's number: shared across fork, new at exec and at each read of resolv.conf */
+    u64 root;         /* root directory and mount namespace: shared across fork, new at chroot and the like */
+    u64 image;        /* the exec that it runs, the key of `images`; 0 if that was not seen */
     u64 parent_birth;
     u64 owner_birth;
-    u64 checked; /* when it last looked at resolv.conf without opening it (stat); 0: never */
-    u64 cgroup;  /* 0 where the current task was another */
+    u64 checked; /* when it last did a stat of resolv.conf; 0: never */
+    u64 cgroup;  /* 0 if the current task was another */
     u32 tgid;
     u32 execs;
     u32 parent_tgid;
@@ -65,31 +65,31 @@ struct subject {
     u32 uid;
     u32 flags;
     u32 unused;
-    char comm[COMM_BYTES]; /* empty where the current task was another */
+    char comm[COMM_BYTES]; /* empty if the current task was another */
 };
 
 struct record {
     struct subject subject;
     u64 time;
-    u64 state_before; /* READ: the resolver state it had until then */
-    u64 inode;        /* READ, OPENED: the file that was opened; 0 where that is not known */
-    u32 device;       /* of the file system, as the kernel numbers it: major << 20 | minor */
-    u32 shared;       /* READ: who else may have the state that it had until then, enum sharer */
+    u64 res_state_id_before; /* READ: the number of the resolver state that it had until then */
+    u64 inode;               /* READ, OPENED: the file that was opened; 0 if that is not known */
+    u32 device;              /* of the file system, as the kernel numbers it: major << 20 | minor */
+    u32 shared;              /* READ: who else may have the state that it had until then, enum sharer */
     u32 kind;
     u32 service; /* TRIED */
-    s32 result;  /* READ, TRIED: what the system call returned; ENDED: 1 where no thread is left for certain */
+    s32 result;  /* READ, TRIED: what the system call returned; EXITED: 1 if no thread is left for certain */
     u32 tid;
     char path[PATH_BYTES]; /* READ, OPENED: as the process wrote it; empty if it was another name than resolv.conf */
     u64 line[LINE];        /* READ: its line until then */
 };
 
-/* One process asking one nameserver. The kernel adds up one tick; the daemon takes it and starts anew. */
+/* One process querying one nameserver. The kernel adds up one tick; the daemon takes it, and the next begins at 0. */
 struct query_key {
-    u64 netns; /* the network namespace's cookie; 0 where the kernel does not tell */
+    u64 netns; /* the network namespace's cookie; 0 if the kernel does not give it */
     u8 address[16];
     u32 tgid;
-    u32 scope;  /* interface index, link-local addresses only */
-    u32 former; /* 0; or sets apart what the process did before its state or owner changed in the tick */
+    u32 scope;     /* interface index, link-local addresses only */
+    u32 tick_part; /* 0; or another part of the tick, before the process's resolver state or owner changed */
     u16 port;
     u8 transport;
     u8 unused;
@@ -104,15 +104,15 @@ struct queries {
     u64 last;
     u64 seen;   /* what `changes` said of the process when it was described */
     u32 lookup; /* enum lookup, of the first of them */
-    u32 strays; /* of them: datagrams of a thread that is not the one which looked at resolv.conf last */
+    u32 strays; /* of them: datagrams of a thread that is not the one which last did a stat or a read of resolv.conf */
 };
 
-/* How a lookup came to be a query: what tells whether nscd could answer it instead. */
+/* How a lookup came to be a query: decides whether nscd could answer it instead. */
 enum lookup {
-    UNTOLD,
+    LOOKUP_UNKNOWN,
     THROUGH_NSS, /* the same thread opened /etc/hosts shortly before */
     BY_ITSELF,   /* nobody in the process did */
-    OTHER_TYPE,  /* it asks for what getaddrinfo(3) and gethostbyname(3) never ask: MX, TXT, ... */
+    OTHER_TYPE,  /* a type that getaddrinfo(3) and gethostbyname(3) never query: MX, TXT, ... */
 };
 
 /* Where most of a tick's queries are added up: a place that the key leads to without a search. */
@@ -125,7 +125,7 @@ struct slot {
     struct queries queries;
 };
 
-/* Index into the map `control`. The two ticks that are counted apart are told by the last bit of the tick's number,
+/* Index into the map `control`. The two ticks that are counted apart differ in the last bit of the tick's number,
  * which is added to the index of what is counted for each.
  */
 enum control {
@@ -133,13 +133,13 @@ enum control {
     LAST_TAKEN,                   /* the number after that of the slot taken last; its `next` leads to the others */
     MAP_ENTRIES = LAST_TAKEN + 2, /* how many entries in the map, of what found no slot */
     OWNERS = MAP_ENTRIES + 2, /* new whenever a process leaves a state that others may share: their owner is another */
-    RESTING,                  /* the daemon ticks no more until it is woken by what is counted first */
+    RESTING,                  /* the daemon sleeps until it is woken by the first query that is counted */
     CONTROLS,
 };
 
 struct process {
     u64 birth;
-    u64 state;
+    u64 res_state_id;
     u64 root;
     u64 image;
     u64 parent_birth;
@@ -163,7 +163,7 @@ struct file_id {
 /* The process that connected a TCP socket, by the socket's cookie. */
 struct connector {
     u64 birth;
-    u64 state;
+    u64 res_state_id;
     u32 tgid;
     u32 execs;
     u32 end;    /* the sequence number after the last segment that was counted */

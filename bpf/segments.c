@@ -14,7 +14,7 @@ static __always_inline int remember_connector(struct bpf_sock_addr *ctx)
     note_lookup_path(process, bpf_get_current_pid_tgid());
     struct connector connector = {};
     connector.birth = process->birth;
-    connector.state = process->state;
+    connector.res_state_id = process->res_state_id;
     connector.tgid = current_tgid();
     connector.execs = process->execs;
     connector.lookup = lookup_of(process);
@@ -26,7 +26,7 @@ static __always_inline int remember_connector(struct bpf_sock_addr *ctx)
 int on_connect4(struct bpf_sock_addr *ctx) { return remember_connector(ctx); }
 int on_connect6(struct bpf_sock_addr *ctx) { return remember_connector(ctx); }
 
-/* Bytes of IP and TCP header; 0 where there is no payload. `end` is the sequence number that follows it. */
+/* Bytes of IP and TCP header; 0 if there is no payload. `end` is the sequence number that follows it. */
 static __always_inline u32 tcp_payload_at(struct __sk_buff *skb, u32 *end)
 {
     u32 ip_bytes = is_ipv4(skb) ? (header_byte(skb, 0) & 15) * 4 : 40;
@@ -72,13 +72,13 @@ static __always_inline void segment(struct __sk_buff *skb, struct query_key *key
     struct process *process = processes.lookup(&tgid);
     if (!process || process->birth != connector->birth || process->execs != connector->execs) {
         gone.birth = connector->birth;
-        gone.state = connector->state;
+        gone.res_state_id = connector->res_state_id;
         gone.execs = connector->execs;
         process = &gone;
     }
     key->tgid = tgid;
     u64 tick = current_tick();
-    struct queries *queries = describe_anew(key, tick, find_queries(key, tick), NULL, process, 0, false);
+    struct queries *queries = describe_again(key, tick, find_queries(key, tick), NULL, process, 0, false);
     if (!queries)
         return;
     if (!queries->lookup)

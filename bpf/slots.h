@@ -1,4 +1,4 @@
-/* Where a tick's queries are added up: in slots that the key leads to, or in a map of what finds none. */
+/* Where a tick's queries are added up: in slots that the key leads to, or in a map if both are taken. */
 
 /* The first of the two slots that a key may have; the other's number differs in the last bit. */
 static __always_inline u32 first_slot(struct query_key *key, u64 tick)
@@ -35,7 +35,7 @@ static __always_inline struct queries *find_queries(struct query_key *key, u64 t
     return tick & 1 ? overflow1.lookup(key) : overflow0.lookup(key);
 }
 
-/* Something was counted, the first in a tick. An empty record wakes the daemon, which takes nothing from it. If the ring has
+/* The first query of a tick was counted. An empty record wakes the daemon, which takes nothing from it. If the ring has
  * no room for it, the daemon has been woken already.
  */
 static __always_inline void wake_daemon(void)
@@ -68,7 +68,7 @@ static __always_inline struct queries *take_slot(u32 index, struct query_key *ke
     return &slot->queries;
 }
 
-/* Only where it is not there: another processor may have begun to count in it. */
+/* Only if it is not there: another processor may have begun to count in it. */
 static __always_inline int begin_in_map(struct query_key *key, u64 tick, struct queries *queries)
 {
     u32 what = MAP_ENTRIES + (tick & 1);

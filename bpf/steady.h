@@ -1,5 +1,5 @@
-/* Pairs of which more queries change nothing: a process that queries what its resolv.conf lists. The daemon puts them here,
- * where they are counted from then on without it, and takes them out when something changes.
+/* Pairs whose state more queries do not change: a process that queries what its resolv.conf lists. The daemon puts them
+ * here, where they are counted from then on without it, and takes them out when something changes.
  */
 
 #define STEADY_WAYS 4 /* places that a key may have, beside each other */

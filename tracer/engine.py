@@ -329,7 +329,7 @@ class Tracer:
         self.ledger.save_steady()
         entries = dict(self._probes.all_processes())
         self.views.forget_unused({entry.root for entry in entries.values()})
-        self.ledger.forget_unused_states({entry.state for entry in entries.values()})
+        self.ledger.forget_unused_states({entry.res_state_id for entry in entries.values()})
         self._probes.keep_acted(pid for pid, entry in entries.items() if entry.flags & Flag.ACTED)
 
     def _note_down(self, now: int) -> None:

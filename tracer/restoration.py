@@ -26,7 +26,9 @@ def is_same_process(record: ProcessRecord, entry: KernelProcess | None) -> bool:
     if entry is None:
         return False
     has_read = bool(entry.flags & Flag.READ_ONCE)  # while the probes were there, and the records tell of it
-    return (entry.birth, entry.execs) == (record.birth, record.execs) and (entry.state == record.state or has_read)
+    return (entry.birth, entry.execs) == (record.birth, record.execs) and (
+        entry.res_state_id == record.state or has_read
+    )
 
 
 class Restoration:

@@ -134,7 +134,7 @@ class Kernel:
         """Let a process run that nobody forked."""
         entry = KernelProcess(
             birth=birth or self.moment(),
-            state=self._fresh(),
+            res_state_id=self._fresh(),
             root=1,
             image=0,
             parent_birth=0,
@@ -182,7 +182,7 @@ class Kernel:
 
     def end(self, pid: int, *, certain: bool = True, recorded: bool = True) -> None:
         """Exit; not ``certain``: perhaps only the first thread. Not ``recorded``: the ring was full."""
-        record = self._record(pid, RecordKind.ENDED, result=int(certain))
+        record = self._record(pid, RecordKind.EXITED, result=int(certain))
         entry = self.map.entries.pop(pid)
         if entry.flags & Flag.ACTED and recorded:
             self.deliver(record)
@@ -202,7 +202,7 @@ class Kernel:
         shared = (Sharer.BY_CHILDREN if entry.flags & Flag.FORKED else 0) | (Sharer.BY_ANCESTORS if entry.line else 0)
         self._own(pid, flags=(entry.flags & ~Flag.FORKED) | Flag.ACTED | Flag.READ_ONCE)
         record = self._record(pid, RecordKind.READ, path=path, inode=inode, result=result)
-        self.deliver(record._replace(state_before=entry.state, shared=shared))
+        self.deliver(record._replace(res_state_id_before=entry.res_state_id, shared=shared))
         return self.clock.now
 
     def check(self, pid: int) -> int:
@@ -222,7 +222,7 @@ class Kernel:
             return
         flags = entry.flags & ~(other << service) | seen << service
         if answered and service is Service.NSCD:
-            flags &= ~Flag.ASKED_ALONE
+            flags &= ~Flag.NSCD_FALLBACK
         self._change(pid, flags=flags)
         if (flags & Flag.READ_ONCE or (answered and service is Service.NSCD)) and recorded:
             self.deliver(self._record(pid, RecordKind.TRIED, service=service))
@@ -267,7 +267,7 @@ class Kernel:
         entry = self.map.entries[pid]
         flags = entry.flags | Flag.ACTED
         if entry.refused and entry.refused_tid == pid and now - entry.refused < SECOND:
-            flags |= Flag.ASKED_ALONE
+            flags |= Flag.NSCD_FALLBACK
         self._change(pid, flags=flags)
         for watched in {self.subject(pid).owner_tgid, entry.parent_tgid} & set(self.map.entries):
             self._change(watched, flags=self.map.entries[watched].flags | Flag.ACTED)
@@ -278,7 +278,7 @@ class Kernel:
         if found and _sharing(found.subject) == _sharing(subject):
             return found._replace(subject=found.subject._replace(flags=subject.flags))
         if found:
-            self.counted[key._replace(former=found.first & 0xFFFFFFFF | 1)] = found
+            self.counted[key._replace(tick_part=found.first & 0xFFFFFFFF | 1)] = found
         return Queries(subject, number=0, handshakes=0, first=now, previous=0, last=0, seen=0, lookup=lookup)
 
     def subject(self, pid: int) -> Subject:
@@ -287,12 +287,16 @@ class Kernel:
         owner_tgid, owner = pid, entry
         for named in entry.line:
             above = self.map.entries.get(ancestor_pid(named))
-            if above and above.state == entry.state and is_ancestor(ancestor_pid(named), above.birth, named):
+            if (
+                above
+                and above.res_state_id == entry.res_state_id
+                and is_ancestor(ancestor_pid(named), above.birth, named)
+            ):
                 owner_tgid, owner = ancestor_pid(named), above
                 break
         return Subject(
             entry.birth,
-            entry.state,
+            entry.res_state_id,
             entry.root,
             entry.image,
             entry.parent_birth,
@@ -310,7 +314,7 @@ class Kernel:
         )
 
     def _own(self, pid: int, **changes: Any) -> None:
-        self._change(pid, state=self._fresh(), line=(), **changes)
+        self._change(pid, res_state_id=self._fresh(), line=(), **changes)
 
     def _change(self, pid: int, **changes: Any) -> None:
         self.map.entries[pid] = self.map.entries[pid]._replace(**changes)
@@ -338,7 +342,7 @@ class Kernel:
 
 
 def _sharing(subject: Subject) -> tuple[int, ...]:
-    return subject.state, subject.birth, subject.owner_tgid, subject.owner_birth, subject.owner_execs
+    return subject.res_state_id, subject.birth, subject.owner_tgid, subject.owner_birth, subject.owner_execs
 
 
 class World(Kernel):

@@ -78,9 +78,11 @@ def adopt(processes: libbpf.Map, connectors: libbpf.Map, proc: Path = Path("/pro
         entry = processes.get(pid.to_bytes(4, "little"))
         if entry is not None:
             process = records.parse_process(entry)
-            holders.setdefault(inode, []).append(records.Connector(process.birth, process.state, pid, process.execs))
+            holders.setdefault(inode, []).append(
+                records.Connector(process.birth, process.res_state_id, pid, process.execs)
+            )
     return sum(
         connectors.put(cookies[inode].to_bytes(8, "little"), records.pack_connector(those[0]), libbpf.NO_EXIST)
         for inode, those in holders.items()
-        if len({one.state for one in those}) == 1
+        if len({one.res_state_id for one in those}) == 1
     )

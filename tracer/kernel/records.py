@@ -1,6 +1,6 @@
 """What the programs in bpf/ hand over: the structures of bpf/records.h, field by field.
 
-The loader compares these with what the compiler made of the C side and refuses to start where they differ.
+The loader compares these with what the compiler made of the C side and refuses to start if they differ.
 Births are nanoseconds of CLOCK_BOOTTIME; all other times are those of CLOCK_MONOTONIC, until shifted.
 """
 
@@ -31,7 +31,7 @@ class Flag:
     ACTED = 1 << 0
     READ_ONCE = 1 << 1
     FORKED = 1 << 2
-    ASKED_ALONE = 1 << 3
+    NSCD_FALLBACK = 1 << 3
     ANSWERED = 1 << 4
     REFUSED = 1 << 8
 
@@ -41,12 +41,12 @@ CHROOTED = 1 << 63
 
 
 class RecordKind(IntEnum):
-    """What a ring buffer record tells of."""
+    """The event that a ring buffer record reports."""
 
     READ = 1
     TRIED = 2
     EXECED = 3
-    ENDED = 4
+    EXITED = 4
     OPENED = 5
 
 
@@ -81,7 +81,7 @@ class Control(IntEnum):
 class Lookup(IntEnum):
     """How a lookup came to be a query (enum lookup of bpf/records.h)."""
 
-    UNTOLD = 0
+    UNKNOWN = 0
     THROUGH_NSS = 1
     BY_ITSELF = 2
     OTHER_TYPE = 3
@@ -116,7 +116,7 @@ class Subject(NamedTuple):
     """
 
     birth: int
-    state: int
+    res_state_id: int
     root: int
     image: int
     parent_birth: int
@@ -142,7 +142,7 @@ class Record(NamedTuple):
 
     subject: Subject
     time: int
-    state_before: int
+    res_state_id_before: int
     inode: int
     device: int
     shared: int
@@ -159,19 +159,22 @@ class Record(NamedTuple):
 
 
 class QueryKey(NamedTuple):
-    """One process, in one resolver state, asking one nameserver. ``former`` sets apart what it did in another state."""
+    """One process, in one resolver state, querying one nameserver.
+
+    ``tick_part`` is 0, or another part of the tick, before the process's resolver state or owner changed.
+    """
 
     netns: int
     address: bytes
     tgid: int
     scope: int
-    former: int
+    tick_part: int
     port: int
     transport: int
 
 
 class Queries(NamedTuple):
-    """What it asked within one tick. ``previous`` is the time of the one before the last, 0 where there is none."""
+    """Its queries within one tick. ``previous`` is the time of the one before the last, 0 if there is none."""
 
     subject: Subject
     number: int
@@ -206,7 +209,7 @@ class KernelProcess(NamedTuple):
     """One entry of the lineage that the kernel side keeps for every process."""
 
     birth: int
-    state: int
+    res_state_id: int
     root: int
     image: int
     parent_birth: int
@@ -225,7 +228,7 @@ class Connector(NamedTuple):
     """The process that connected a TCP socket; ``end``, once ``begun``, is how far its segments were counted."""
 
     birth: int
-    state: int
+    res_state_id: int
     tgid: int
     execs: int
     end: int = 0
@@ -273,7 +276,7 @@ def only_wakes(data: bytes) -> bool:
 
 
 def parse_record(data: bytes) -> Record:
-    """Read one ring buffer record. Raises struct.error where the length is wrong."""
+    """Read one ring buffer record. Raises struct.error if the length is wrong."""
     values = _RECORD.unpack(data)
     line = tuple(named for named in values[-LINE:] if named)
     return Record._make((Subject(*values[:_SUBJECT_FIELDS]), *values[_SUBJECT_FIELDS:-LINE], line))

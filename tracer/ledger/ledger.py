@@ -91,17 +91,20 @@ class Ledger:
     def _find(self, subject: Subject) -> Process:
         """Find the process that did something, or begin to keep it."""
         key = seen.key_of(subject)
-        process = self.processes.get(key) or self._begin(key, subject.state)
+        process = self.processes.get(key) or self._begin(key, subject.res_state_id)
         if process.root != subject.root or process.own_view is None:
             newcomer = self._newcomers.get(key)
             process.root, process.own_view = subject.root, newcomer.view if newcomer else process.own_view
-        if subject.state > process.state.id and self.states.get(subject.state) is not process.state:
+        if (
+            subject.res_state_id > process.res_state.id
+            and self.states.get(subject.res_state_id) is not process.res_state
+        ):
             # Its read has not been reported yet, or was lost.
-            self._leave_state(process, self.states.get(subject.state) or self._unread(process, subject))
+            self._leave_state(process, self.states.get(subject.res_state_id) or self._unread(process, subject))
         return process
 
     def _unread(self, process: Process, subject: Subject) -> ResolverState:
-        state = process.state.after_read(subject.state, 0, None)
+        state = process.res_state.after_read(subject.res_state_id, 0, None)
         state.origin = _origin(process) or state.origin
         return self.states.add(state)
 
@@ -114,7 +117,7 @@ class Ledger:
         process.image, process.flags = subject.image, subject.flags
         self.processes.add(process)
         self.note_change(process)
-        self._set_owner(process, self.processes.owner_in_line(process.line, process.state) or process)
+        self._set_owner(process, self.processes.owner_in_line(process.line, process.res_state) or process)
         return process
 
     def _set_owner(self, process: Process, owner: Process) -> None:
@@ -134,7 +137,7 @@ class Ledger:
     def restore_owners(self) -> None:
         """Find whose state each restored process uses."""
         for process in self.processes:
-            process.owner = self.processes.owner_in_line(process.line, process.state) or process
+            process.owner = self.processes.owner_in_line(process.line, process.res_state) or process
 
     def _enter_queries(self, sent: seen.QueriesSent) -> None:
         subject = sent.subject
@@ -152,15 +155,15 @@ class Ledger:
 
     def _owner_of(self, process: Process, subject: Subject) -> Process:
         """Find whose state it used, as the kernel side says; the process itself if it was its own."""
-        if self.states.get(subject.state) is not process.state:
+        if self.states.get(subject.res_state_id) is not process.res_state:
             return process
         key = seen.owner_key_of(subject)
         owner = self.processes.get(key)
         if owner is None and key in self._newcomers:
-            owner = self._begin(key, subject.state)
+            owner = self._begin(key, subject.res_state_id)
         if owner is process:  # as far as the numbers of the kernel side go, of which several may stand for one state
-            owner = self.processes.owner_in_line(process.line, process.state) or process
-        if owner is not None and owner.ended is None and owner.state is process.state:
+            owner = self.processes.owner_in_line(process.line, process.res_state) or process
+        if owner is not None and owner.ended is None and owner.res_state is process.res_state:
             self._set_owner(process, owner)
         return process.owner
 
@@ -209,7 +212,7 @@ class Ledger:
         if counts_for_asking and not process.asking.is_known():
             return False
         return all(
-            one.steady and one.ended is None and one.state is self.states.get(sent.subject.state)
+            one.steady and one.ended is None and one.res_state is self.states.get(sent.subject.res_state_id)
             for one in (process, process.owner)
         )
 
@@ -241,13 +244,15 @@ class Ledger:
 
     def _enter_read(self, read: seen.FileRead) -> None:
         process = self._find_before(read)
-        before = process.state
-        if before.id == read.subject.state:  # it has queried since, and the state is known by that
+        before = process.res_state
+        if before.id == read.subject.res_state_id:  # it has queried since, and the state is known by that
             state = before
             read_state = state.after_read(state.id, read.at, self._view_read(process, read))
             state.view, state.reads, state.first_reads = read_state.view, read_state.reads, read_state.first_reads
         else:
-            state = self.states.add(before.after_read(read.subject.state, read.at, self._view_read(process, read)))
+            state = self.states.add(
+                before.after_read(read.subject.res_state_id, read.at, self._view_read(process, read))
+            )
             state.origin = _origin(process) or state.origin
             self._leave_state(process, state)
             if not read.shared and not before.members:
@@ -266,18 +271,18 @@ class Ledger:
         for process in self.processes.related(reader):
             helper = process.helper
             if helper is not None and (helper.pid, helper.birth) == reader.id[:2]:
-                process.helper = helper._replace(state=reader.state)
+                process.helper = helper._replace(res_state=reader.res_state)
                 self.note_change(process)
 
     def _enter_undone(self, undone: seen.ReadUndone) -> None:
         """Let the number that the kernel side gave a process stand for the state that it had."""
         process = self._find_before(undone)
-        self.states.alias(undone.subject.state, process.state)
+        self.states.alias(undone.subject.res_state_id, process.res_state)
 
     def _find_before(self, read: seen.FileRead | seen.ReadUndone) -> Process:
         """Find a reader, in the state that it had until it read."""
         key = seen.key_of(read.subject)
-        process = self.processes.get(key) or self._begin(key, read.state_before)
+        process = self.processes.get(key) or self._begin(key, read.res_state_id_before)
         if process.root != read.subject.root:
             newcomer = self._newcomers.get(key)
             process.root, process.own_view = read.subject.root, newcomer.view if newcomer else process.own_view
@@ -315,7 +320,7 @@ class Ledger:
 
     def _leave_state(self, process: Process, state: ResolverState) -> None:
         """Let a process go on in a state of its own; those that it forked before keep the one it had."""
-        before = process.state
+        before = process.res_state
         self.processes.move(process, state)
         process.saved_pairs = None
         self.note_change(process)
@@ -326,7 +331,7 @@ class Ledger:
         new = [
             self._begin(relative.key, state.id)
             for relative in self._relatives
-            if self.states.get(relative.state) is state
+            if self.states.get(relative.res_state_id) is state
             and any(left.is_named(named) for named in relative.line)
             and self.processes.get(relative.key) is None
             and self.processes.owner_in_line(relative.line, state) is None
@@ -345,14 +350,14 @@ class Ledger:
             return
         process.note_flags(left.subject.flags, left.at)
         process.ended, process.execed = left.at, left.execed
-        state = process.state
+        state = process.res_state
         if not process.is_worker:
             for heir in self._new_owners(process, state):
                 self._inherit(process, heir)
         process.owner = process
         self.changed.add(process)
         self._left[-1].append(process)
-        if process.state.reads and not process.pairs:
+        if process.res_state.reads and not process.pairs:
             self._readers[process.id] = process
             if len(self._readers) > _MOST_READERS:
                 self._readers.popitem(last=False)
@@ -380,10 +385,10 @@ class Ledger:
     def find_helpers(self) -> None:
         """Find who reads the file for those that query and never read it: a relative that runs the same program."""
         for process in self.changed:
-            if process.helper is None and process.pairs and not process.state.reads and process.ended is None:
+            if process.helper is None and process.pairs and not process.res_state.reads and process.ended is None:
                 reader = next((one for one in self._relatives_of(process) if _helps(one, process)), None)
                 if reader is not None:
-                    process.helper = Helper(reader.pid, reader.id.birth, reader.state)
+                    process.helper = Helper(reader.pid, reader.id.birth, reader.res_state)
                     self.note_change(process)
 
     def _relatives_of(self, process: Process) -> Iterator[Process]:
@@ -396,7 +401,7 @@ class Ledger:
 
     def forget_unused_states(self, living: Collection[int]) -> None:
         """Drop the states that no process has, and that no helper of one had."""
-        helpers = {process.helper.state.id for process in self.processes if process.helper is not None}
+        helpers = {process.helper.res_state.id for process in self.processes if process.helper is not None}
         self.states.forget_unused({*living, *helpers})
 
     def evaluate(self) -> bool:
@@ -505,7 +510,7 @@ class Ledger:
 
     def _read_upstreams(self, process: Process) -> None:
         """Drop what it read for itself: that says nothing of the file that it takes its upstreams from."""
-        state = process.state
+        state = process.res_state
         if process.upstreams is not None and state.view is not process.upstreams:
             state.view, state.reads, state.first_reads = process.upstreams, (), ()
 
@@ -531,7 +536,7 @@ class Ledger:
 
 def _origin(process: Process) -> Origin | None:
     """Tell whose state a process that reads had until now; None if it was its own."""
-    state = process.state
+    state = process.res_state
     owner = process.owner
     if owner is process:
         owner = next((one for one in state.members if one is not process and not one.is_worker), process)
@@ -544,7 +549,7 @@ def _origin(process: Process) -> Origin | None:
 def _helps(one: Process, asker: Process) -> bool:
     same_program = _runs_same_program(one, asker)
     queried = any(use.queries for pair in one.pairs.values() for use in pair.uses.values())
-    return same_program and bool(one.state.reads) and not queried
+    return same_program and bool(one.res_state.reads) and not queried
 
 
 def _runs_same_program(one: Process, other: Process) -> bool:

@@ -34,7 +34,7 @@ class Helper(NamedTuple):
 
     pid: int
     birth: int
-    state: ResolverState
+    res_state: ResolverState
 
 
 class PairKey(NamedTuple):
@@ -125,7 +125,7 @@ class LookupKinds:
         self.through_nss += lookup == Lookup.THROUGH_NSS
         self.by_itself += lookup == Lookup.BY_ITSELF
         self.other_type += lookup == Lookup.OTHER_TYPE
-        self.untold += lookup == Lookup.UNTOLD
+        self.untold += lookup == Lookup.UNKNOWN
 
 
 @dataclass(slots=True, eq=False)
@@ -140,7 +140,7 @@ class Process:
 
     id: ProcessId
     identity: Identity
-    state: ResolverState
+    res_state: ResolverState
     root: int
     own_view: View | None
     line: tuple[int, ...] = ()
@@ -178,7 +178,7 @@ class Process:
 
     def __post_init__(self) -> None:
         self.owner = self
-        self.state.members.add(self)
+        self.res_state.members.add(self)
 
     @property
     def pid(self) -> int:
@@ -228,7 +228,7 @@ class Process:
     @property
     def read_state(self) -> ResolverState:
         """The state whose reads count for it: its own, or its helper's."""
-        return self.helper.state if self.helper is not None else self.state
+        return self.helper.res_state if self.helper is not None else self.res_state
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -260,8 +260,8 @@ class Process:
 
         It is to a nameserver that is listed now, was not in what the process had read, and that it never queried.
         """
-        view, read = self.view, self.state.last_read
-        if self.saved_pairs is None or view is None or read is None or view is not self.state.view:
+        view, read = self.view, self.res_state.last_read
+        if self.saved_pairs is None or view is None or read is None or view is not self.res_state.view:
             return False
         had = view.history.generation(read.generation)
         # One that was flagged stays so: a query by another of its paths is no sign of a read.
@@ -273,7 +273,7 @@ class Process:
     @property
     def is_tracked(self) -> bool:
         """Whether it has queried, or tried a lookup socket for a name: it read resolv.conf too, or nscd served it."""
-        return bool(self.pairs) or self.asks_nscd or (self._tried and bool(self.state.reads))
+        return bool(self.pairs) or self.asks_nscd or (self._tried and bool(self.res_state.reads))
 
     @property
     def _tried(self) -> bool:
@@ -332,7 +332,7 @@ class Process:
                     return path
                 if service is Service.NSCD:
                     return LookupPath.MIXED
-        if self.flags & Flag.ASKED_ALONE and self.lookups.through_nss and not self._resolves_itself:
+        if self.flags & Flag.NSCD_FALLBACK and self.lookups.through_nss and not self._resolves_itself:
             return LookupPath.NSS
         return LookupPath.DIRECT if asks else LookupPath.UNKNOWN
 

@@ -43,7 +43,7 @@ class ProcessTable:
         self._by_id.pop(process.id, None)
         if self._by_pid.get(process.pid) is process:
             del self._by_pid[process.pid]
-        process.state.members.discard(process)
+        process.res_state.members.discard(process)
         children = self._by_parent.get(process.parent, set())
         children.discard(process)
         if not children:
@@ -51,15 +51,15 @@ class ProcessTable:
 
     def move(self, process: Process, state: ResolverState) -> None:
         """Let a process go on in another resolver state, its own."""
-        process.state.members.discard(process)
-        process.state, process.line, process.owner = state, (), process
+        process.res_state.members.discard(process)
+        process.res_state, process.line, process.owner = state, (), process
         state.members.add(process)
 
     def owner_in_line(self, line: Sequence[int], state: ResolverState) -> Process | None:
         """Find the topmost living process of a line that has this state."""
         for named in line:
             above = self._by_pid.get(ancestor_pid(named))
-            if above is not None and above.ended is None and above.state is state and above.is_named(named):
+            if above is not None and above.ended is None and above.res_state is state and above.is_named(named):
                 return above
         return None
 

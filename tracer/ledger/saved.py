@@ -184,7 +184,7 @@ def process_record(process: Process) -> ProcessRecord:
     """Write down one process."""
     return ProcessRecord(
         *process.id,
-        process.state.id,
+        process.res_state.id,
         process.line,
         process.parent,
         process.identity,
@@ -206,7 +206,7 @@ def process_record(process: Process) -> ProcessRecord:
             )
             for key, pair in process.pairs.items()
         ),
-        (process.helper.pid, process.helper.birth, process.helper.state.id) if process.helper else (),
+        (process.helper.pid, process.helper.birth, process.helper.res_state.id) if process.helper else (),
         process.asking,
     )
 
@@ -245,14 +245,14 @@ def everything(ledger: Ledger, views: Iterable[View], living: Iterable[tuple[int
 
 def _state_number(ledger: Ledger, entry: KernelProcess, *, shared: bool) -> int:
     """Give the number of the state that a silent process has, 0 if nobody else can have it."""
-    state = ledger.states.get(entry.state)
-    return state.id if state is not None else entry.state if shared else 0
+    state = ledger.states.get(entry.res_state_id)
+    return state.id if state is not None else entry.res_state_id if shared else 0
 
 
 def what_changed(ledger: Ledger, changed: Iterable[Process], views: Iterable[View]) -> Saved:
     """Write down what has changed within a tick."""
     alive = [one for one in changed if one.ended is None]
-    states = {state.id: state for one in alive for state in (one.state, one.read_state)}
+    states = {state.id: state for one in alive for state in (one.res_state, one.read_state)}
     return Saved(
         [view_record(view) for view in views],
         [state_record(state) for state in states.values()],

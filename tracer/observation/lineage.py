@@ -35,7 +35,7 @@ class Former:
 
     birth: int
     execs: int
-    state: int
+    res_state_id: int
     line: tuple[int, ...]
     flags: int
     checked: int
@@ -106,8 +106,8 @@ class Lineage:
         found = [
             (pid, entry)
             for pid, entry in self._map.all_processes()
-            if entry.state in by_state
-            and any(is_ancestor(*one, named) for one in by_state[entry.state] for named in entry.line)
+            if entry.res_state_id in by_state
+            and any(is_ancestor(*one, named) for one in by_state[entry.res_state_id] for named in entry.line)
         ]
         return sorted(found, key=lambda one: len(one[1].line))
 
@@ -198,7 +198,7 @@ class _Seeding:
         flags = (seen.flags if seen else 0) | (known.flags if known else 0)
         self.entries[pid] = KernelProcess(
             birth=former.birth if former else this.start,
-            state=state or (seen.state if seen else self._numbers.fresh()),
+            res_state_id=state or (seen.res_state_id if seen else self._numbers.fresh()),
             root=(seen.root if seen else 0) or self._numbers.root(this.root),
             image=seen.image if seen else 0,
             parent_birth=parent.birth if parent else 0,
@@ -216,13 +216,13 @@ class _Seeding:
     def _shared(self, this: Running, known: Former | None, parent: KernelProcess | None) -> tuple[int, tuple[int, ...]]:
         """Give the state that a process shares, and its line; 0 if it shares none that is known."""
         if known is not None:
-            return known.state, known.line
+            return known.res_state_id, known.line
         running = self._running.get(this.parent)
         if parent is not None and running is not None and this.image and this.image == running.image:
             seen = self._seen(this.parent)
             has_read = seen is not None and bool(seen.flags & Flag.READ_ONCE)
-            if not has_read and self._is_younger(this, parent.state):
-                return parent.state, extended(parent.line, ancestor(this.parent, parent.birth), self._lives)
+            if not has_read and self._is_younger(this, parent.res_state_id):
+                return parent.res_state_id, extended(parent.line, ancestor(this.parent, parent.birth), self._lives)
         return self._state_of_image(this)
 
     def _lives(self, named: int) -> bool:
@@ -252,7 +252,7 @@ class _Seeding:
 
     def _runs_on(self, process: Running, former: Former) -> bool:
         """Tell whether a process has not called exec since; an image that cannot be read tells nothing."""
-        state = self._former.states.get(former.state)
+        state = self._former.states.get(former.res_state_id)
         image = state.image if state is not None else self._image_of_top(former)
         return process.image is None or image in (None, process.image)
 

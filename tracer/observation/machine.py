@@ -268,7 +268,7 @@ def lost_subject(process_id: tuple[int, int, int]) -> Subject:
     pid, birth, execs = process_id
     return Subject(
         birth=birth,
-        state=0,
+        res_state_id=0,
         root=0,
         image=0,
         parent_birth=0,

@@ -44,7 +44,7 @@ _TRANSPORTS = {1: Transport.UDP, 2: Transport.TCP, 3: Transport.TLS}
 _MOST_RELATIVES = 4096
 
 
-class KeptState(Protocol):
+class KeptResolverState(Protocol):
     """Its resolver state."""
 
     @property
@@ -68,7 +68,7 @@ class Kept(Protocol):
         """Its root directory, as the kernel side numbers it."""
 
     @property
-    def state(self) -> KeptState:
+    def res_state(self) -> KeptResolverState:
         """Its resolver state."""
 
     @property
@@ -122,7 +122,7 @@ class Observer:
                 self._opened(record)
             case RecordKind.TRIED:
                 self._tried(record)
-            case RecordKind.EXECED | RecordKind.ENDED:
+            case RecordKind.EXECED | RecordKind.EXITED:
                 self._nscd_clients.forget(subject)
                 left = ProcessLeft(record.time, subject, record.kind == RecordKind.EXECED)
                 if left.execed or record.result:
@@ -143,11 +143,11 @@ class Observer:
     def _leaves(self, left: ProcessLeft) -> None:
         self._observed.append(left)
         if left.subject.flags & Flag.FORKED:
-            self._left.add((left.subject.tgid, left.subject.birth, left.subject.state))
+            self._left.add((left.subject.tgid, left.subject.birth, left.subject.res_state_id))
 
     def leave(self, process_id: tuple[int, int, int], state: int) -> None:
         """Note that a process has exited, or called exec, while nobody watched."""
-        self._leaves(ProcessLeft(0, lost_subject(process_id)._replace(state=state)))
+        self._leaves(ProcessLeft(0, lost_subject(process_id)._replace(res_state_id=state)))
 
     def _tried(self, record: Record) -> None:
         if self._kept(key_of(record.subject)) is None and key_of(record.subject) not in self._newcomers:
@@ -176,7 +176,7 @@ class Observer:
     def _undo_read(self, record: Record, path: str) -> None:
         """Note that a process opened another file by a name that its own could have."""
         self._meet(record.subject, record.line)
-        self._observed.append(ReadUndone(record.time, record.subject, record.state_before, record.line))
+        self._observed.append(ReadUndone(record.time, record.subject, record.res_state_id_before, record.line))
         if posixpath.isabs(path):
             self._observed.append(OtherFileOpened(record.time, record.subject, path))
 
@@ -190,9 +190,9 @@ class Observer:
         self._meet(record.subject, record.line)
         subject = record.subject
         if record.shared & Sharer.BY_CHILDREN:
-            self._left.add((subject.tgid, subject.birth, record.state_before))
+            self._left.add((subject.tgid, subject.birth, record.res_state_id_before))
         self._observed.append(
-            FileRead(record.time, subject, record.state_before, bool(record.shared), view, absent, record.line)
+            FileRead(record.time, subject, record.res_state_id_before, bool(record.shared), view, absent, record.line)
         )
         # Of many that read at the same time the first one's look is late enough for all.
         if view is not None and record.time > view.looked:
@@ -208,7 +208,7 @@ class Observer:
         path = text(record.path)
         kept = self._kept(key_of(record.subject))
         if kept is not None and kept.upstreams is not None and path == kept.upstreams.path:
-            self._enter_read(record._replace(state_before=record.subject.state), kept.upstreams, "")
+            self._enter_read(record._replace(res_state_id_before=record.subject.res_state_id), kept.upstreams, "")
         elif self._machine.is_its_resolv_conf(record.subject, record.inode, record.device):
             self._number(record)
         elif posixpath.isabs(path):
@@ -221,12 +221,14 @@ class Observer:
         if entry is None or entry.birth != record.subject.birth:
             return
         state = self._lineage.fresh_state(self._clock.boot())
-        self._lineage.enter(record.subject.tgid, entry._replace(state=state, line=()))
+        self._lineage.enter(record.subject.tgid, entry._replace(res_state_id=state, line=()))
         shared = (Sharer.BY_CHILDREN if entry.flags & Flag.FORKED else 0) | (Sharer.BY_ANCESTORS if entry.line else 0)
-        subject = record.subject._replace(state=state)
+        subject = record.subject._replace(res_state_id=state)
         view, absent = self._machine.view_read(subject, (record.inode, record.device))
         self._enter_read(
-            record._replace(subject=subject, state_before=entry.state, shared=shared, line=entry.line), view, absent
+            record._replace(subject=subject, res_state_id_before=entry.res_state_id, shared=shared, line=entry.line),
+            view,
+            absent,
         )
 
     # The end of a tick.
@@ -290,7 +292,7 @@ class Observer:
         """Fill in when the process last did a stat of resolv.conf, which was not told."""
         subject = sent.subject
         entry = self._lineage.process(subject.tgid)
-        if entry is None or (entry.birth, entry.state) != (subject.birth, subject.state):
+        if entry is None or (entry.birth, entry.res_state_id) != (subject.birth, subject.res_state_id):
             return sent
         return sent._replace(subject=subject._replace(checked=max(entry.checked, subject.checked), flags=entry.flags))
 
@@ -302,18 +304,22 @@ class Observer:
         for process in perhaps_gone:
             subject = self._machine.gone(process.id)
             if subject is not None:
-                self._leaves(ProcessLeft(self._clock.boot(), subject._replace(state=process.state.id)))
+                self._leaves(ProcessLeft(self._clock.boot(), subject._replace(res_state_id=process.res_state.id)))
 
     def _relatives(self, batch: Batch) -> list[Relative]:
         """Find who goes on with the states that somebody left who forked, if the ledger keeps that one."""
         left = []
         for one in batch.observations:
             if isinstance(one, FileRead | ProcessLeft) and self._is_known(key_of(one.subject)):
-                state = one.state_before if isinstance(one, FileRead) else one.subject.state
+                state = one.res_state_id_before if isinstance(one, FileRead) else one.subject.res_state_id
                 left.append((one.subject.tgid, one.subject.birth, state))
         left = [one for one in left if one in self._left]
         self._left = {
-            (one.subject.tgid, one.subject.birth, one.state_before if isinstance(one, FileRead) else one.subject.state)
+            (
+                one.subject.tgid,
+                one.subject.birth,
+                one.res_state_id_before if isinstance(one, FileRead) else one.subject.res_state_id,
+            )
             for one in self._observed
             if isinstance(one, FileRead | ProcessLeft)
         } & self._left
@@ -321,12 +327,12 @@ class Observer:
         for pid, entry in self._lineage.relatives_of(left)[:_MOST_RELATIVES] if left else ():
             subject = subject_of(pid, entry)
             self._meet(subject)
-            found.append(Relative(key_of(subject), entry.state, entry.line))
+            found.append(Relative(key_of(subject), entry.res_state_id, entry.line))
         # Those that have read since, within the tick, have another state by now.
         readers = (
             [one for one in batch.observations if isinstance(one, FileRead | ReadUndone) and one.line] if left else []
         )
-        found += [Relative(key_of(one.subject), one.state_before, one.line) for one in readers]
+        found += [Relative(key_of(one.subject), one.res_state_id_before, one.line) for one in readers]
         return sorted(found, key=lambda one: len(one.line))
 
     def _is_known(self, key: ProcessKey) -> bool:
@@ -354,7 +360,7 @@ class Observer:
             transport = _TRANSPORTS[key.transport]
             one = QueriesSent(value.first, subject, address, key.netns, key.port, transport, queries, value.lookup)
             sent.append(one)
-            if transport is Transport.UDP and not key.scope and not key.former:
+            if transport is Transport.UDP and not key.scope and not key.tick_part:
                 self._told.append((key, value, one))
         return sent
 
@@ -377,7 +383,7 @@ class Observer:
 
     def _line(self, subject: Subject) -> tuple[int, ...]:
         entry = self._lineage.process(subject.tgid)
-        is_same = entry is not None and (entry.birth, entry.state) == (subject.birth, subject.state)
+        is_same = entry is not None and (entry.birth, entry.res_state_id) == (subject.birth, subject.res_state_id)
         return entry.line if entry is not None and is_same else ()
 
     def _meet_owner(self, subject: Subject, observed: list[Observation]) -> None:
@@ -397,7 +403,7 @@ def subject_of(pid: int, entry: KernelProcess) -> Subject:
     """Describe a living process by its entry in the kernel's map."""
     return Subject(
         birth=entry.birth,
-        state=entry.state,
+        res_state_id=entry.res_state_id,
         root=entry.root,
         image=entry.image,
         parent_birth=entry.parent_birth,

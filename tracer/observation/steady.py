@@ -136,6 +136,6 @@ def _processes(sent: QueriesSent) -> Iterator[_Process]:
 def _is_same(one: QueriesSent, other: QueriesSent) -> bool:
     def told(sent: QueriesSent) -> tuple[object, ...]:
         subject = sent.subject
-        return subject.state, subject.root, key_of(subject), owner_key_of(subject)
+        return subject.res_state_id, subject.root, key_of(subject), owner_key_of(subject)
 
     return told(one) == told(other)

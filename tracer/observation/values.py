@@ -52,7 +52,7 @@ class FileRead(NamedTuple):
 
     at: int
     subject: Subject
-    state_before: int
+    res_state_id_before: int
     shared: bool
     """Whether others may have the state that it had until then."""
     view: View | None
@@ -67,7 +67,7 @@ class ReadUndone(NamedTuple):
 
     at: int
     subject: Subject
-    state_before: int
+    res_state_id_before: int
     line: tuple[int, ...]
 
 
@@ -109,7 +109,7 @@ class Relative(NamedTuple):
     """A process with somebody in its line that left the state that both had; it is a newcomer, or kept."""
 
     key: ProcessKey
-    state: int
+    res_state_id: int
     line: tuple[int, ...]
 
 

@@ -70,7 +70,7 @@ def _of_reader(process: Process, address: str, history: History, removal: Remova
     if read >= removal.generation:
         if not _queried_since(process, address, at):
             return Finding(Cause.RE_READ, read)
-        origin = process.state.origin
+        origin = process.res_state.origin
         if origin is not None and origin.generation is not None and origin.generation < removal.generation:
             return Finding(Cause.INHERITED, read, origin=origin[:2])
         return Finding(Cause.PINNED, read)

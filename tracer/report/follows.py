@@ -58,8 +58,8 @@ def _never_read(process: Process, watching_since: int) -> bool:
 
 def _inherits(process: Process) -> bool:
     """Tell whether it may have its parent's resolver beside its own: it read the file since the fork, but seldom."""
-    origin = process.state.origin
-    own_reads = [read for read in process.state.reads if read.at > process.id.birth]
+    origin = process.res_state.origin
+    own_reads = [read for read in process.res_state.reads if read.at > process.id.birth]
     return origin is not None and origin.generation is not None and len(own_reads) < _FEW_READS
 
 

@@ -311,7 +311,7 @@ def test_whatever_processes_do_every_query_is_counted_once(story: list[tuple[str
     assert sum(world.ledger.queries_total.values()) == sent
     for process in world.ledger.processes:
         assert process.owner.owner is process.owner, "an owner has no owner"
-        assert process in process.state.members
+        assert process in process.res_state.members
 
 
 def test_the_same_address_in_two_network_namespaces_is_two_nameservers() -> None:

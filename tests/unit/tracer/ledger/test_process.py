@@ -187,7 +187,7 @@ def test_a_query_that_seems_to_come_before_its_read_still_tells_the_path(world: 
     world.tick()
     process = world.process(10)
     before = process.flags
-    process.note_flags(before | Flag.ASKED_ALONE, process.flags_at - 4 * MILLISECOND)
-    assert process.flags & Flag.ASKED_ALONE
+    process.note_flags(before | Flag.NSCD_FALLBACK, process.flags_at - 4 * MILLISECOND)
+    assert process.flags & Flag.NSCD_FALLBACK
     process.note_flags(0, process.flags_at - 20 * MILLISECOND)
-    assert process.flags & Flag.ASKED_ALONE
+    assert process.flags & Flag.NSCD_FALLBACK

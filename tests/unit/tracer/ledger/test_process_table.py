@@ -95,7 +95,7 @@ def test_a_worker_that_reads_again_is_on_its_own() -> None:
     world.tick()
     assert world.owner(11) == 11
     assert world.queries(10) == (1, 1)
-    assert not [one for one in world.process(10).state.members if one.pid == 11]
+    assert not [one for one in world.process(10).res_state.members if one.pid == 11]
 
 
 def test_what_a_worker_asked_before_it_read_within_the_tick_counts_for_the_owner() -> None:
@@ -502,7 +502,7 @@ def test_a_read_by_a_helper_counts_for_the_process_that_it_helps(reader: int) ->
     world.tick()
     helped = world.process(asker)
     assert helped.helper is not None
-    assert (helped.helper.pid, helped.helper.state) == (reader, world.process(reader).state)
+    assert (helped.helper.pid, helped.helper.res_state) == (reader, world.process(reader).res_state)
     assert helped.last_read == world.process(reader).last_read
     world.change(NEW)
     world.past_grace()

@@ -87,14 +87,14 @@ def test_a_state_that_others_may_have_outlives_a_read() -> None:
     world.tick()
     world.read(10)
     world.tick()
-    state = world.map.entries[11].state
+    state = world.map.entries[11].res_state_id
     assert world.ledger.states.get(state) is not None
-    world.ledger.states.forget_unused({entry.state for entry in world.map.entries.values()})
+    world.ledger.states.forget_unused({entry.res_state_id for entry in world.map.entries.values()})
     assert world.ledger.states.get(state) is not None
     world.end(11)
     for _ in range(3):
         world.tick()
-    world.ledger.states.forget_unused({entry.state for entry in world.map.entries.values()})
+    world.ledger.states.forget_unused({entry.res_state_id for entry in world.map.entries.values()})
     assert world.ledger.states.get(state) is None
 
 
@@ -111,12 +111,12 @@ def test_a_child_that_reads_remembers_whose_state_it_had() -> None:
     world.ask(11)
     world.tick()
     parent = world.process(10)
-    assert world.process(11).state.origin == Origin(10, parent.id.birth, 1)
+    assert world.process(11).res_state.origin == Origin(10, parent.id.birth, 1)
     world.read(11)
     world.ask(11)
     world.tick()
-    assert world.process(11).state.origin == Origin(10, parent.id.birth, 1), "a later read does not change that"
-    assert parent.state.origin is None
+    assert world.process(11).res_state.origin == Origin(10, parent.id.birth, 1), "a later read does not change that"
+    assert parent.res_state.origin is None
 
 
 @pytest.mark.parametrize("entered", [False, True])
@@ -135,7 +135,7 @@ def test_who_read_between_change_and_notice_has_read_the_new_file(*, entered: bo
     world.ask(10, NEW)
     world.tick()
     assert world.process(10).last_read == Read(read, 2)
-    assert world.process(10).state.first_reads[-1] == FirstRead(2, read)
+    assert world.process(10).res_state.first_reads[-1] == FirstRead(2, read)
 
 
 def test_states_are_found_by_number_and_begun_with_nothing_known() -> None:

@@ -54,9 +54,9 @@ def test_a_lineage_tells_who_had_which_state_and_when_that_was_read() -> None:
     world.tick()
     lineage = world.saved().lineage()
     parent, child = world.map.entries[10], world.map.entries[11]
-    assert lineage.processes[11] == Former(child.birth, 0, parent.state, child.line, child.flags, 0)
-    assert lineage.states[parent.state] == FormerState(
-        parent.state, world.machine.images[10], read, ancestor(10, parent.birth)
+    assert lineage.processes[11] == Former(child.birth, 0, parent.res_state_id, child.line, child.flags, 0)
+    assert lineage.states[parent.res_state_id] == FormerState(
+        parent.res_state_id, world.machine.images[10], read, ancestor(10, parent.birth)
     )
 
 

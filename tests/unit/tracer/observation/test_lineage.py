@@ -44,7 +44,11 @@ def _owner(lineage: Lineage, pid: int) -> int:
     entry = _entry(lineage, pid)
     for named in entry.line:
         above = lineage.process(ancestor_pid(named))
-        if above is not None and above.state == entry.state and is_ancestor(ancestor_pid(named), above.birth, named):
+        if (
+            above is not None
+            and above.res_state_id == entry.res_state_id
+            and is_ancestor(ancestor_pid(named), above.birth, named)
+        ):
             return ancestor_pid(named)
     return pid
 
@@ -113,7 +117,7 @@ def test_what_a_former_daemon_saw_goes_before_the_auxv(tree: ProcTree) -> None:
     lineage = _seed(tree, former, [FormerState(5, known.image, 77)])
     assert _owner(lineage, 11) == 11
     entry = _entry(lineage, 11)
-    assert (entry.state, entry.execs) == (5, 3)
+    assert (entry.res_state_id, entry.execs) == (5, 3)
 
 
 def test_a_worker_of_before_the_restart_is_a_worker_after_it(tree: ProcTree) -> None:
@@ -147,7 +151,7 @@ def test_a_birth_is_found_again_though_proc_tells_it_to_the_clock_tick(tree: Pro
     known = _running(tree, 10)
     born = known.start + TICK_NS - 1
     entry = _entry(_seed(tree, {10: Former(born, 0, 5, (), 0, 0)}, [FormerState(5, known.image, 0)]), 10)
-    assert (entry.birth, entry.state) == (born, 5)
+    assert (entry.birth, entry.res_state_id) == (born, 5)
 
 
 @pytest.mark.parametrize(("read", "shares"), [(-1, True), (TICK_NS - 1, True), (TICK_NS, False), (SECOND, False)])
@@ -159,7 +163,7 @@ def test_who_was_forked_while_no_daemon_ran_joins_its_parents_state(tree: ProcTr
     state = FormerState(5, parent.image, child.start + read)
     lineage = _seed(tree, {10: Former(parent.start, 0, 5, (), 0, 0)}, [state])
     assert (_owner(lineage, 11) == 10) is shares
-    assert (_entry(lineage, 11).state == 5) is shares
+    assert (_entry(lineage, 11).res_state_id == 5) is shares
 
 
 def test_who_was_forked_while_no_daemon_ran_and_lost_its_parent_has_the_state_of_its_image(tree: ProcTree) -> None:
@@ -173,7 +177,7 @@ def test_who_was_forked_while_no_daemon_ran_and_lost_its_parent_has_the_state_of
         FormerState(8, b"other", child.start - SECOND),
     ]
     lineage = _seed(tree, {}, states)
-    assert _entry(lineage, 11).state == 6
+    assert _entry(lineage, 11).res_state_id == 6
     assert _owner(lineage, 11) == 11
 
 
@@ -209,12 +213,12 @@ def test_what_acted_before_we_came_to_it_is_completed(tree: ProcTree, tmp_path: 
     world = World()
     world.start(10)
     world.map.entries[10] = world.map.entries[10]._replace(birth=0, root=0, flags=Flag.ACTED)
-    state = world.map.entries[10].state
+    state = world.map.entries[10].res_state_id
     lineage = _seed(tree, seen=world.map)
     entry = _entry(lineage, 10)
     found = Procfs(tree.root).running(10)
     assert found is not None
-    assert (entry.birth, entry.state, entry.flags) == (found.start, state, Flag.ACTED)
+    assert (entry.birth, entry.res_state_id, entry.flags) == (found.start, state, Flag.ACTED)
     assert entry.root
 
 
@@ -256,11 +260,11 @@ def test_states_are_numbered_on_from_those_of_before(tree: ProcTree) -> None:
     """What a former daemon kept of reads and queries lies before whatever comes now."""
     world = World()
     world.start(99)
-    before = world.map.entries[99].state
+    before = world.map.entries[99].res_state_id
     tree.add(10)
     lineage = Lineage(world.map)
     lineage.seed(Procfs(tree.root), NOTHING_FORMER, world.clock.now)
-    assert _entry(lineage, 10).state > before
+    assert _entry(lineage, 10).res_state_id > before
 
 
 def test_processes_that_vanish_or_form_a_ring_do_no_harm(tree: ProcTree) -> None:
@@ -321,7 +325,7 @@ def test_relatives_are_those_that_have_the_state_and_somebody_of_the_line_who_le
         world.fork(parent, child)
     world.read(13)
     world.start(14)
-    found = world.lineage.relatives_of([(10, left.birth, left.state)])
+    found = world.lineage.relatives_of([(10, left.birth, left.res_state_id)])
     assert [pid for pid, _ in found] == [11, 12]
-    assert not world.lineage.relatives_of([(10, left.birth + SECOND, left.state)])
-    assert not world.lineage.relatives_of([(12, world.map.entries[12].birth, left.state)])
+    assert not world.lineage.relatives_of([(10, left.birth + SECOND, left.res_state_id)])
+    assert not world.lineage.relatives_of([(12, world.map.entries[12].birth, left.res_state_id)])

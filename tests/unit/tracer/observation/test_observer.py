@@ -20,15 +20,15 @@ def test_a_read_tells_the_state_before_and_whether_others_may_have_it() -> None:
     """A sole member that reads again leaves nothing behind."""
     world = World()
     world.start(10)
-    before = world.map.entries[10].state
+    before = world.map.entries[10].res_state_id
     world.read(10)
     world.fork(10, 11)
     world.read(10)
     first, second = _take(world).observations
     assert isinstance(first, FileRead)
     assert isinstance(second, FileRead)
-    assert (first.state_before, first.shared, first.view) == (before, False, world.host)
-    assert (second.state_before, second.shared) == (first.subject.state, True)
+    assert (first.res_state_id_before, first.shared, first.view) == (before, False, world.host)
+    assert (second.res_state_id_before, second.shared) == (first.subject.res_state_id, True)
 
 
 def test_whoever_does_something_first_is_met_before_it_may_be_gone() -> None:
@@ -64,7 +64,7 @@ def test_queries_in_two_states_within_a_tick_are_told_apart() -> None:
     world.ask(10, OLD, 2)
     sent = [one for one in _take(world).observations if isinstance(one, QueriesSent)]
     assert sorted(one.queries.number for one in sent) == [2, 3]
-    assert len({one.subject.state for one in sent}) == 2
+    assert len({one.subject.res_state_id for one in sent}) == 2
 
 
 def test_a_count_taken_back_before_it_was_made_is_made_up_for_in_the_next_tick() -> None:
@@ -126,12 +126,12 @@ def test_the_processs_own_file_by_a_name_that_the_kernel_side_did_not_know_is_a_
     world = World()
     world.start(10)
     world.machine.files[77] = world.host
-    before = world.map.entries[10].state
+    before = world.map.entries[10].res_state_id
     world.read(10, "/run/NetworkManager/resolv.conf", inode=77, known=False)
     (read,) = _take(world).observations
     assert isinstance(read, FileRead)
-    assert (read.state_before, read.view) == (before, world.host)
-    assert world.map.entries[10].state == read.subject.state > before
+    assert (read.res_state_id_before, read.view) == (before, world.host)
+    assert world.map.entries[10].res_state_id == read.subject.res_state_id > before
 
 
 def test_another_view_s_file_by_its_name_is_no_read_of_ones_own() -> None:
