@@ -18,7 +18,7 @@ _HEAD = """\
 Written by `make bench`; measured, misses included. Nanoseconds are those of all probes together, by the kernel's own
 run counters, above empty programs on the same hooks in the same run: the median of the rounds, and the lowest and
 highest, since a virtual machine's speed may differ by a factor of two within minutes. What is lost is the median of
-pairs of runs, one without and one with. Processor time and memory are the daemon's with its lookout
+pairs of runs, one without and one with. Processor time and memory are the daemon's with its root reader
 (docs/architecture.md); a megabyte is a million bytes.
 """
 _COMPARED = """\

@@ -1,4 +1,4 @@
-"""The processor time of the daemon and its lookouts: idle, with many queries, with many forks; and of the others."""
+"""Processor time of the daemon and its root readers: idle, with many queries, with many forks; and of the others."""
 
 from __future__ import annotations
 

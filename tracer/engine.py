@@ -84,7 +84,7 @@ class Tracer:
         self._procfs = Procfs(pods=Pods(settings.pod_logs_dir))
         self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
-        self._lookouts = helpers.lookouts
+        self._root_readers = helpers.root_readers
         self._probes = kernel_probes.Probes(helpers.loader, settings.capacities, stopped)
         self._save_next = self._tidied = self._asked_nscd = self._until = self._clock.boot()
         self._latest: Snapshot | None = None
@@ -116,7 +116,7 @@ class Tracer:
         self.ledger = Ledger(self.views.host, self._settings.policy, lost)
         cgroups = CgroupPaths(cgroup_root())
         self._machine = Machine(
-            self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock, unidentified, self._lookouts
+            self._procfs, self.lineage, self.views, self._probes, cgroups, self._clock, unidentified, self._root_readers
         )
         self._observer = Observer(
             self._machine,
@@ -127,10 +127,10 @@ class Tracer:
             lost,
             unidentified,
         )
-        self._forwarders = Forwarders(self._procfs.root, self.views.see, self._lookouts)
+        self._forwarders = Forwarders(self._procfs.root, self.views.see, self._root_readers)
         self.views.in_use = lambda: self.ledger.views_in_use(self._lives)
         Restoration(self.ledger, self.views, self.lineage, self._machine, self._observer).restore(saved)
-        commands = Commands(self._lookouts, self._procfs.root, self._lives)
+        commands = Commands(self._root_readers, self._procfs.root, self._lives)
         self.looks = LookSchedule(self.views, self._procfs.root)
         self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock, unidentified, commands)
         self._flags = FlagChanges(self.ledger)
@@ -153,7 +153,7 @@ class Tracer:
         survived = {HOST} | {view for view in views if view is not None}
         known = {one.id: saved_view(one) for one in saved.views}
         return ViewTable(
-            self._procfs, self._clock, self.lineage.root_number, known, frozenset(survived), self._lookouts
+            self._procfs, self._clock, self.lineage.root_number, known, frozenset(survived), self._root_readers
         )
 
     def _refuse_missing_probes(self) -> None:

@@ -6,17 +6,17 @@ Each holds, for as long as it runs, what the daemon held when it was forked: so 
 from __future__ import annotations
 
 from tracer.kernel.loader_process import LoaderProcess
-from tracer.observe.lookouts import Lookouts
+from tracer.observe.root_readers import RootReaders
 
 
 class Helpers:
-    """The loader and the lookouts. Make them before any thread is started, and before imports that they do not need."""
+    """The loader and the root readers. Start them before any thread, and before imports that they do not need."""
 
     def __init__(self) -> None:
         self.loader = LoaderProcess()
-        self.lookouts = Lookouts()
+        self.root_readers = RootReaders()
 
     def close(self) -> None:
         """End them."""
         self.loader.close()
-        self.lookouts.close()
+        self.root_readers.close()

@@ -72,9 +72,9 @@ static inline void read_nothing(int fd)
  */
 static inline void start_nameserver(void (*serve)(int))
 {
-    int fd = udp_socket(), patience = 5000;
+    int fd = udp_socket(), tries = 5000;
     while (bind(fd, (const struct sockaddr *)&NAMESERVER, sizeof NAMESERVER)) {
-        if (errno != EADDRINUSE || !patience--)
+        if (errno != EADDRINUSE || !tries--)
             err(1, "127.0.0.53 port 53");
         usleep(1000);
     }

@@ -90,7 +90,7 @@ async def follow(
     a lost connection. A client that takes longer for some lines than ``deadline`` allows now is an error.
     """
     loop = asyncio.get_running_loop()
-    patience = (deadline.when() or loop.time()) - loop.time()
+    timeout = (deadline.when() or loop.time()) - loop.time()
     number = _first(log, request)
     head = {"run": log.run, "next": number, "complete_since": rfc3339(log.complete_since)}
     writer.write(_line({"events": head}))
@@ -100,7 +100,7 @@ async def follow(
             while not hung_up.done():
                 woken.clear()
                 while events := log.get(number, _AT_ONCE):
-                    deadline.reschedule(loop.time() + patience)
+                    deadline.reschedule(loop.time() + timeout)
                     missed = max(log.oldest - number, 0)
                     number += missed + len(events)
                     writer.write(_lines(events, missed, number))

@@ -72,7 +72,7 @@ def marked(mark: str) -> list[int]:
 
 
 def loader_of(pid: int) -> list[int]:
-    """Give a daemon's loader, if it has one: the child that runs the daemon's own program, unlike its lookouts."""
+    """Give a daemon's loader, if it has one: the child that runs the daemon's own program, unlike its root readers."""
 
     def program(process: int) -> bytes:
         return Path(f"/proc/{process}/cmdline").read_bytes()

@@ -40,7 +40,7 @@ loader._Module = lambda *_: os.kill(os.getpid(), {number})
 
 
 def test_the_compiler_is_gone_when_the_daemon_is_ready(tmp_path: Path) -> None:
-    """The compiler (bcc, LLVM, clang) was never in the daemon's memory or its lookout's, and the child is no more."""
+    """The compiler (bcc, LLVM, clang) was never in the daemon's memory or its root reader's; its child has exited."""
     with daemon(tmp_path) as running:
         pid = running.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")

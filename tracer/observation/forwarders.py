@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tracer.identity import Identity
-from tracer.observe.looks import look
-from tracer.observe.roots import Looker
+from tracer.observe.root_requests import read_directly
+from tracer.observe.roots import RootReader
 from tracer.resolvconf.view import RESOLV_CONF, View
 
 _DNS_PORT = 53
@@ -117,11 +117,13 @@ class Asker(NamedTuple):
 class Forwarders:
     """Tells forwarders from clients."""
 
-    def __init__(self, proc: str, see: Callable[[int, str], View | None], looker: Looker = look) -> None:
+    def __init__(
+        self, proc: str, see: Callable[[int, str], View | None], root_reader: RootReader = read_directly
+    ) -> None:
         """``see`` gives the view of a file of that path that a process has."""
         self._proc = proc
         self._see = see
-        self._looker = looker
+        self._root_reader = root_reader
         self._servers = Servers()
 
     def look(self, asker: Asker) -> Forwarding:
@@ -146,7 +148,7 @@ class Forwarders:
     def _file_of_dnsmasq(self, asker: Asker, served: set[str]) -> View | None:
         files: list[str] | None = None
         with suppress(OSError):
-            files = self._looker("resolv_files", self._proc, asker.pid)
+            files = self._root_reader("resolv_files", self._proc, asker.pid)
         if files is not None and files != [RESOLV_CONF]:
             return self._see(asker.pid, files[0]) if len(files) == 1 else None
         if asker.other_files:  # from a configuration that was not found

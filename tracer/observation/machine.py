@@ -18,9 +18,9 @@ from tracer.kernel.records import CHROOTED, Flag, KernelProcess, Subject, text
 from tracer.observation.lineage import Lineage
 from tracer.observe.cgroups import CgroupPaths
 from tracer.observe.inotify import watched
-from tracer.observe.looks import look
 from tracer.observe.procfs import Procfs
-from tracer.observe.roots import Looker
+from tracer.observe.root_requests import read_directly
+from tracer.observe.roots import RootReader
 from tracer.observe.units import placement
 from tracer.resolvconf.history import SECOND
 from tracer.resolvconf.view import RESOLV_CONF, View
@@ -49,7 +49,7 @@ class Machine:
         cgroups: CgroupPaths,
         clock: Clock,
         unidentified: Counter[str],
-        looker: Looker = look,
+        root_reader: RootReader = read_directly,
     ) -> None:
         self._procfs = procfs
         self._lineage = lineage
@@ -58,7 +58,7 @@ class Machine:
         self._cgroups = cgroups
         self._clock = clock
         self._unidentified = unidentified
-        self._looker = looker
+        self._root_reader = root_reader
         self._seen: OrderedDict[tuple[int, int], _Seen] = OrderedDict()
         self._walked = 0
         self._changed: list[View] = []
@@ -245,7 +245,7 @@ class Machine:
     def maps_hosts_table(self, pid: int) -> bool:
         """Look into /proc/PID/maps."""
         with suppress(OSError):
-            return bool(self._looker("maps_hosts_table", self._procfs.root, pid))
+            return bool(self._root_reader("maps_hosts_table", self._procfs.root, pid))
         return False
 
     def watches(self, pid: int, view: View) -> bool:

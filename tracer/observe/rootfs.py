@@ -1,4 +1,4 @@
-"""Reading a file below a process's root directory, on the terms of whoever does not trust that process.
+"""Reading a file below a process's root directory, without trusting that process.
 
 A container may put anything at etc/resolv.conf: a FIFO, a device, a link out of its root, a hundred megabytes.
 The path is resolved inside the root (openat2(2), RESOLVE_IN_ROOT), without magic links; nothing but a regular file is
@@ -58,8 +58,8 @@ def _error(number: int, path: str) -> OSError:
     return kind(number, os.strerror(number), path)
 
 
-def _openat2_patiently(directory: int, path: bytes, flags: int, resolve: int) -> int:
-    """Try again where a rename anywhere on the machine went on while `..` was walked: EAGAIN, openat2(2)."""
+def _openat2_retrying(directory: int, path: bytes, flags: int, resolve: int) -> int:
+    """Try again if a rename anywhere on the machine went on while `..` was walked: EAGAIN, openat2(2)."""
     for _ in range(_TRIES):
         try:
             return _openat2(directory, path, flags, resolve)
@@ -72,7 +72,7 @@ def _openat2_patiently(directory: int, path: bytes, flags: int, resolve: int) ->
 class Identity(NamedTuple):
     """A file or directory, for as long as it exists.
 
-    ``born`` is when it was made, for directories alone, and where the file system knows (statx(2), stx_btime; else 0):
+    ``born`` is when it was made, for directories alone, and if the file system knows (statx(2), stx_btime; else 0):
     numbers of devices and inodes are used again, with it they are not.
     """
 
@@ -92,9 +92,9 @@ class Signature(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a process finds resolv.conf: the directory, and the file itself where it is a mount of its own.
+    """Where a process finds resolv.conf: the directory, and the file itself if it is a mount of its own.
 
-    ``file`` is what the path leads to now, None where it leads nowhere.
+    ``file`` is what the path leads to now, None if it leads nowhere.
     """
 
     directory: Identity
@@ -102,8 +102,8 @@ class Place(NamedTuple):
     file: Identity | None
 
 
-class Glance(NamedTuple):
-    """All that is looked at of a file, many times a minute."""
+class FileStatus(NamedTuple):
+    """All that is read of a file that has not changed, many times a minute."""
 
     place: Place
     signature: Signature | None
@@ -121,13 +121,13 @@ def _born(descriptor: int) -> int:
     buffer = ctypes.create_string_buffer(_STATX_BYTES)
     if _LIBC.statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_BTIME, buffer):
         return 0
-    told = int.from_bytes(buffer.raw[:4], "little") & _STATX_BTIME
+    known = int.from_bytes(buffer.raw[:4], "little") & _STATX_BTIME
     seconds, nanoseconds = struct.unpack_from("=qI", buffer.raw, _STX_BTIME_AT)
-    return seconds * 1_000_000_000 + nanoseconds if told else 0
+    return seconds * 1_000_000_000 + nanoseconds if known else 0
 
 
 def device_and_inode(path: str) -> tuple[int, int]:
-    """Tell which file this is, from what the kernel knows of it: no file system in user space is asked (statx(2)).
+    """Tell which file this is, from what the kernel has cached (statx(2)): no file system in user space has to answer.
 
     Raises OSError.
     """
@@ -142,7 +142,7 @@ def device_and_inode(path: str) -> tuple[int, int]:
 
 @contextmanager
 def _opened(directory: int, path: str, flags: int, resolve: int) -> Iterator[int]:
-    descriptor = _openat2_patiently(directory, os.fsencode(path.lstrip("/")), flags, resolve)
+    descriptor = _openat2_retrying(directory, os.fsencode(path.lstrip("/")), flags, resolve)
     try:
         yield descriptor
     finally:
@@ -153,7 +153,7 @@ def _opened(directory: int, path: str, flags: int, resolve: int) -> Iterator[int
 def root_of(proc: str, pid: int) -> Iterator[int]:
     """Open a process's root directory.
 
-    Raises OSError where the process is gone or may not be looked at, BlockingIOError where it may be, but not now.
+    Raises OSError if the process is gone or may not be read, BlockingIOError if it may be, but not now.
     """
     descriptor = _open_root(proc, pid)
     try:
@@ -183,15 +183,15 @@ def threads_of(proc: str, pid: int) -> Iterator[str]:
 
 @contextmanager
 def opened_below(root: int, path: bytes, flags: int = 0) -> Iterator[int]:
-    """Open what a path leads to below a root directory, so as to ask about it and not to read it. Raises OSError."""
+    """Open what a path leads to below a root directory, for its status and not for reading. Raises OSError."""
     with _opened(root, os.fsdecode(path), os.O_PATH | flags, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as descriptor:
         yield descriptor
 
 
 def status_of(root: int, path: str) -> os.stat_result | None:
-    """Look at a file without opening it; None where there is none (or a loop of links, or no way to it).
+    """Give a file's status without opening it; None if there is none (or a loop of links, or no way to it).
 
-    Raises BlockingIOError where the kernel cannot tell: for all the renames, or for want of memory, say.
+    Raises BlockingIOError if the kernel cannot tell: for too many renames, or for lack of memory, say.
     """
     try:
         with _opened(root, path, os.O_PATH, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as descriptor:
@@ -213,11 +213,11 @@ def signature(root: int, path: str) -> Signature | None:
 
 
 def place(root: int, path: str) -> Place:
-    """Tell where a file is. Raises OSError where there is not even its directory."""
-    return glance(root, path).place
+    """Tell where a file is. Raises OSError if there is not even its directory."""
+    return file_status(root, path).place
 
 
-def glance(root: int, path: str) -> Glance:
+def file_status(root: int, path: str) -> FileStatus:
     """Tell where a file is, and what changes when it does. Raises OSError if there is not even its directory."""
     parent, _, name = path.rpartition("/")
     file = signature(root, path)
@@ -232,7 +232,7 @@ def glance(root: int, path: str) -> Glance:
         except OSError:
             with _ignored(), _opened(directory, name, os.O_PATH | os.O_NOFOLLOW, 0) as covered:
                 mounted = _identity(os.fstat(covered))
-        return Glance(Place(_directory_identity(directory), mounted, file.identity if file else None), file)
+        return FileStatus(Place(_directory_identity(directory), mounted, file.identity if file else None), file)
 
 
 @contextmanager
@@ -256,7 +256,7 @@ def read_lines_that_matter(root: int, path: str) -> bytes:
 
 
 def read_begin(root: int, path: str, most: int) -> bytes:
-    """Give the first bytes of a regular file; nothing where it is none, or cannot be read."""
+    """Give the first bytes of a regular file; nothing if it is none, or cannot be read."""
     with suppress(OSError), _opened_regular(root, path) as descriptor:
         return os.read(descriptor, most)
     return b""
@@ -264,7 +264,7 @@ def read_begin(root: int, path: str, most: int) -> bytes:
 
 @contextmanager
 def _opened_regular(root: int, path: str) -> Iterator[int]:
-    """Open a file for reading that is sure to be a regular one: looked at before it is opened, not after."""
+    """Open a file for reading that is sure to be a regular one: checked before it is opened, not after."""
     with _opened(root, path, os.O_PATH, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS) as found:
         if not stat.S_ISREG(os.fstat(found).st_mode):
             raise OSError(errno.EINVAL, "no regular file")

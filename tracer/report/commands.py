@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 from tracer.ledger.process import Process
-from tracer.observe.roots import Looker
+from tracer.observe.roots import RootReader
 
 Command = tuple[str, ...]
 _AT_ONCE = 512
@@ -18,9 +18,9 @@ _AT_ONCE = 512
 class Commands:
     """What is known of them so far."""
 
-    def __init__(self, looker: Looker, proc: str, lives: Callable[[Process], bool]) -> None:
+    def __init__(self, root_reader: RootReader, proc: str, lives: Callable[[Process], bool]) -> None:
         """``lives``: whether a pid is still this process's, and it has called no exec."""
-        self._looker = looker
+        self._root_reader = root_reader
         self._proc = proc
         self._lives = lives
         self._known: dict[Process, Command | None] = {}
@@ -36,7 +36,7 @@ class Commands:
         with suppress(TimeoutError):
             for begin in range(0, len(unread), _AT_ONCE):
                 some = unread[begin : begin + _AT_ONCE]
-                found = self._looker("commands", self._proc, 0, *(process.pid for process in some))
+                found = self._root_reader("commands", self._proc, 0, *(process.pid for process in some))
                 for process, words in zip(some, found, strict=True):
                     self._known[process] = tuple(words) if words is not None and self._lives(process) else None
                 read += some

@@ -68,7 +68,7 @@ class View:
         if history is not None:
             self.history = history
             self._looked = history.current.noticed
-            self.look(root.glance(self.path).signature, root, clock)
+            self.look(root.file_status(self.path).signature, root, clock)
             return
         now = clock.boot()
         self._signature = root.signature(self.path)

@@ -16,9 +16,9 @@ from itertools import islice
 from tracer.clock import Clock
 from tracer.errors import ResolvtraceError
 from tracer.observe import rootfs
-from tracer.observe.looks import look
 from tracer.observe.procfs import Procfs
-from tracer.observe.roots import Looker, Root, glances
+from tracer.observe.root_requests import read_directly
+from tracer.observe.roots import Root, RootReader, file_statuses
 from tracer.resolvconf.history import History, after_suspend
 from tracer.resolvconf.view import RESOLV_CONF, View
 
@@ -79,13 +79,13 @@ class ViewTable:
         root_number: Callable[[int], int | None],
         known: dict[str, SavedView],
         survived: frozenset[str] = frozenset({HOST}),
-        looker: Looker = look,
+        root_reader: RootReader = read_directly,
     ) -> None:
         """Begin with the host's view.
 
         ``root_number`` gives a living process's root as the lineage numbers it. ``known`` are the histories that a
         former daemon of this boot kept, by view, ``survived`` those of them in which a process lives on. The
-        host's view is that of PID 1 or, if PID 1 may not be looked at, ours. ``looker`` looks at what others see;
+        host's view is that of PID 1 or, if PID 1 may not be looked at, ours. ``root_reader`` reads what others see;
         the host's own process is trusted to have files that answer. Raises ResolvtraceError.
         """
         self._procfs = procfs
@@ -93,7 +93,7 @@ class ViewTable:
         self._root_number = root_number
         self._known = known
         self._survived = survived
-        self._looker = looker
+        self._root_reader = root_reader
         self._silent: set[str] = set()
         self.unreadable = 0
         """How often a view ceased to answer."""
@@ -140,7 +140,7 @@ class ViewTable:
         return view
 
     def _root(self, pid: int) -> Root:
-        return Root(self._procfs.root, pid, look if pid == self.host_pid else self._looker)
+        return Root(self._procfs.root, pid, read_directly if pid == self.host_pid else self._root_reader)
 
     def of_root(self, number: int) -> View | None:
         """Find the view that a process had by what its root is called, if it cannot be looked at any more."""
@@ -162,7 +162,7 @@ class ViewTable:
         for _ in range(_COMPARISONS):
             place = root.place(path)
             alike = [view for view in self._alike(place, path) if view is not likely]
-            # Each comparison is a look by a lookout: the likely one comes first.
+            # Each comparison is a request to a root reader: the likely one comes first.
             if likely is not None and (likely.directory, likely.path) == (place.directory, path):
                 alike.insert(0, likely)
             # Looked at anew: a file may be mounted over it, and the same link may lead elsewhere in another namespace.
@@ -175,7 +175,7 @@ class ViewTable:
         return None
 
     def _place_of(self, view: View) -> rootfs.Place | None:
-        seen = self._glance(view)
+        seen = self._file_status(view)
         return seen[1].place if seen else None
 
     def _alike(self, place: rootfs.Place, path: str) -> Iterator[View]:
@@ -264,12 +264,12 @@ class ViewTable:
         self._by_root.setdefault(number, view)
         return True
 
-    def _glance(self, view: View) -> tuple[int, rootfs.Glance] | None:
+    def _file_status(self, view: View) -> tuple[int, rootfs.FileStatus] | None:
         """Look at a view through one of its anchors, and say which; None if that tells nothing now."""
         silent = False
         for pid in self._anchors(view):
             try:
-                glance = self._root(pid).glance(view.path)
+                status = self._root(pid).file_status(view.path)
             except BlockingIOError:  # not now; but the process is the right one
                 return None
             except TimeoutError:  # its file system is silent; another's may not be
@@ -279,8 +279,8 @@ class ViewTable:
                 view.anchors.pop(pid, None)
                 continue
             self._silent.discard(view.id)
-            if self._is_anchor(view, pid, glance.place):
-                return pid, glance
+            if self._is_anchor(view, pid, status.place):
+                return pid, status
         if silent:
             self._fall_silent(view)
         return None
@@ -343,30 +343,30 @@ class ViewTable:
         if not wanted:
             return []
         try:
-            seen = glances(self._looker, self._procfs.root, [(pid, view.path) for view, pid in wanted])
+            seen = file_statuses(self._root_reader, self._procfs.root, [(pid, view.path) for view, pid in wanted])
         except OSError:  # one of them does not answer: which, is seen one by one
             return [view for view, _ in wanted if self.look_at(view)]
         changed = []
-        for (view, pid), glance in zip(wanted, seen, strict=True):
-            if isinstance(glance, BlockingIOError):
+        for (view, pid), status in zip(wanted, seen, strict=True):
+            if isinstance(status, BlockingIOError):
                 continue
-            if isinstance(glance, OSError) or not self._is_anchor(view, pid, glance.place):
+            if isinstance(status, OSError) or not self._is_anchor(view, pid, status.place):
                 view.anchors.pop(pid, None)
                 is_changed = self.look_at(view)
             else:
-                is_changed = self._take_in(view, pid, glance)
+                is_changed = self._take_in(view, pid, status)
             if is_changed:
                 changed.append(view)
         return changed
 
     def look_at(self, view: View) -> bool:
         """Look at one view now; True if that made a new generation."""
-        seen = self._glance(view)
+        seen = self._file_status(view)
         return seen is not None and self._take_in(view, *seen)
 
-    def _take_in(self, view: View, pid: int, glance: rootfs.Glance) -> bool:
+    def _take_in(self, view: View, pid: int, status: rootfs.FileStatus) -> bool:
         try:
-            return view.look(glance.signature, self._root(pid), self._clock)
+            return view.look(status.signature, self._root(pid), self._clock)
         except TimeoutError:
             self._fall_silent(view)
         except OSError:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.proctree import ProcTree
 from tracer.observe.commands import MOST_BYTES, commands
-from tracer.observe.looks import found, reply_to, request
+from tracer.observe.root_requests import found, reply_to, request
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_a_command_line_is_its_words(tmp_path: Path, line: bytes, words: list[st
     assert commands(str(tree.root), 0, 7, 8) == [words, None]
 
 
-def test_a_lookout_can_read_them(tmp_path: Path) -> None:
+def test_a_root_reader_can_read_them(tmp_path: Path) -> None:
     """Many in one look, as JSON each way."""
     tree = ProcTree(tmp_path)
     tree.add(7, cmdline=b"one\0")

@@ -9,7 +9,7 @@ from tracer.ledger.process import Process
 from tracer.report.commands import Commands
 
 
-class Looker:
+class RootReader:
     """Reads what a test says, and notes what it was asked for."""
 
     def __init__(self) -> None:
@@ -36,30 +36,30 @@ def _processes(*pids: int) -> list[Process]:
 
 def test_each_is_read_once() -> None:
     """Those alone that are new are asked for, many at a time."""
-    looker = Looker()
-    commands = Commands(looker, "/proc", lambda _: True)
+    root_reader = RootReader()
+    commands = Commands(root_reader, "/proc", lambda _: True)
     one, two, three = _processes(1, 2, 3)
     assert commands.read([one, two]) == [one, two]
     assert commands.read([one, two, three]) == [three]
-    assert looker.asked == [(1, 2), (3,)]
+    assert root_reader.asked == [(1, 2), (3,)]
     assert (commands.of(one), commands.of(three)) == (("program-1",), ("program-3",))
 
 
 def test_what_gets_no_answer_is_tried_again() -> None:
     """It stays unknown until then."""
-    looker = Looker()
-    looker.answers = False
-    commands = Commands(looker, "/proc", lambda _: True)
+    root_reader = RootReader()
+    root_reader.answers = False
+    commands = Commands(root_reader, "/proc", lambda _: True)
     (one,) = _processes(1)
     assert commands.read([one]) == []
     assert commands.of(one) is None
-    looker.answers = True
+    root_reader.answers = True
     assert commands.read([one]) == [one]
 
 
 def test_what_is_another_process_by_now_has_none() -> None:
     """Its pid was reused, or it has called exec."""
-    commands = Commands(Looker(), "/proc", lambda _: False)
+    commands = Commands(RootReader(), "/proc", lambda _: False)
     (one,) = _processes(1)
     commands.read([one])
     assert commands.of(one) is None
@@ -67,10 +67,10 @@ def test_what_is_another_process_by_now_has_none() -> None:
 
 def test_what_is_tracked_no_more_is_forgotten() -> None:
     """A daemon of a year keeps no million of them."""
-    looker = Looker()
-    commands = Commands(looker, "/proc", lambda _: True)
+    root_reader = RootReader()
+    commands = Commands(root_reader, "/proc", lambda _: True)
     one, two = _processes(1, 2)
     commands.read([one, two])
     commands.keep([two])
     commands.read([one, two])
-    assert looker.asked == [(1, 2), (1,)]
+    assert root_reader.asked == [(1, 2), (1,)]

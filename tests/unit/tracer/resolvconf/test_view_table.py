@@ -15,8 +15,8 @@ from tests.support.doubles import NEW, OLD, OTHER, FakeClock
 from tests.support.proctree import ProcTree
 from tracer.errors import ResolvtraceError
 from tracer.observe import rootfs
-from tracer.observe.looks import look
 from tracer.observe.procfs import Procfs
+from tracer.observe.root_requests import read_directly
 from tracer.observe.roots import Root
 from tracer.resolvconf.history import SECOND
 from tracer.resolvconf.view import RESOLV_CONF, View
@@ -478,7 +478,7 @@ def test_a_process_with_a_root_that_was_seen_is_not_compared_with_every_view(mac
     def counting(kind: str, proc: str, pid: int, *arguments: object) -> object:
         nonlocal looks
         looks += 1
-        return look(kind, proc, pid, *arguments)
+        return read_directly(kind, proc, pid, *arguments)
 
     for pid in range(7, 27):
         machine.root(f"root{pid}", listing(OLD))
@@ -489,7 +489,7 @@ def test_a_process_with_a_root_that_was_seen_is_not_compared_with_every_view(mac
         view.directory = etc
     machine.process(30, "root26", namespace="26")
     machine.numbers[30] = machine.numbers[26]
-    machine.table._looker = counting
+    machine.table._root_reader = counting
     machine.see(30)
     assert looks < 5
 
@@ -685,12 +685,12 @@ def test_a_view_that_does_not_answer_stays_as_it_was_and_is_counted(machine: Mac
         machine.process(pid, "container", namespace="second")
     silent: set[int] = set()
 
-    def patiently(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
+    def unless_silent(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
         if silent & {pid, *(one[0] for one in arguments if isinstance(one, tuple))}:
             raise TimeoutError
-        return look(kind, proc, pid, *arguments)
+        return read_directly(kind, proc, pid, *arguments)
 
-    machine.table._looker = patiently
+    machine.table._root_reader = unless_silent
     view = machine.see(20)
     silent.add(20)
     for _ in range(5):
@@ -713,16 +713,16 @@ def test_many_containers_with_a_file_of_their_own_are_not_compared_with_each_oth
     machine = Machine(tmp_path)
     asked: list[str] = []
 
-    def looker(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
-        """Look as ever, but for what is mounted, which takes a mount namespace."""
+    def root_reader(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
+        """Read as usual, but for what is mounted, which needs a mount namespace."""
         asked.append(kind)
-        seen = look(kind, proc, pid, *arguments)
+        seen = read_directly(kind, proc, pid, *arguments)
         own = rootfs.Identity(7, pid)
         if kind == "place":
             return seen._replace(mounted=own, file=own)
-        return seen._replace(place=seen.place._replace(mounted=own, file=own)) if kind == "glance" else seen
+        return seen._replace(place=seen.place._replace(mounted=own, file=own)) if kind == "file_status" else seen
 
-    table = ViewTable(Procfs(machine.tree.root), machine.clock, machine.numbers.get, {}, looker=looker)
+    table = ViewTable(Procfs(machine.tree.root), machine.clock, machine.numbers.get, {}, root_reader=root_reader)
     looks = []
     for pid in range(10, 40):
         machine.process(pid, "host", namespace=f"container {pid}")
@@ -745,19 +745,19 @@ def _mounted(machine: Machine, over: dict[int, int]) -> None:
         own = rootfs.Identity(7, over[pid]) if pid in over else place.mounted
         return place._replace(mounted=own)
 
-    def looker(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
-        seen = look(kind, proc, pid, *arguments)
+    def root_reader(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
+        seen = read_directly(kind, proc, pid, *arguments)
         if kind == "place":
             return place_of(pid, seen)
-        if kind == "glance":
+        if kind == "file_status":
             return seen._replace(place=place_of(pid, seen.place))
-        if kind == "glances":
+        if kind == "file_statuses":
             return [
                 one._replace(place=place_of(wanted[0], one.place)) for wanted, one in zip(arguments, seen, strict=True)
             ]
         return seen
 
-    machine.table._looker = looker
+    machine.table._root_reader = root_reader
 
 
 def test_an_anchor_that_mounts_a_file_over_its_own_is_no_anchor_any_more(machine: Machine) -> None:
@@ -827,12 +827,12 @@ def test_one_of_a_batch_that_does_not_answer_keeps_the_others_from_nothing(machi
         machine.process(pid, f"c{pid}", namespace=f"c{pid}")
     views = {pid: machine.see(pid) for pid in files}
 
-    def looker(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
+    def root_reader(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
         if 20 in {pid, *(one[0] for one in arguments if isinstance(one, tuple))}:
             raise TimeoutError
-        return look(kind, proc, pid, *arguments)
+        return read_directly(kind, proc, pid, *arguments)
 
-    machine.table._looker = looker
+    machine.table._root_reader = root_reader
     for file in files.values():
         machine.replace(NEW, file=file)
     assert sorted(machine.look()) == sorted(view.id for pid, view in views.items() if pid != 20)
@@ -841,20 +841,20 @@ def test_one_of_a_batch_that_does_not_answer_keeps_the_others_from_nothing(machi
 
 
 def test_a_file_that_cannot_be_looked_at_now_is_looked_at_later_and_loses_no_anchor(machine: Machine) -> None:
-    """For want of memory, or of a lookout: that says nothing of the process."""
+    """For lack of memory, or of a free root reader: that says nothing of the process."""
     file = machine.root("container", listing(OLD))
     machine.process(20, "container", namespace="second")
     view = machine.see(20)
     busy = True
 
-    def looker(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
+    def root_reader(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
         if busy:
-            if kind == "glances":
+            if kind == "file_statuses":
                 return [BlockingIOError() for _ in arguments]
             raise BlockingIOError
-        return look(kind, proc, pid, *arguments)
+        return read_directly(kind, proc, pid, *arguments)
 
-    machine.table._looker = looker
+    machine.table._root_reader = root_reader
     machine.replace(NEW, file=file)
     assert machine.look() == []
     busy = False

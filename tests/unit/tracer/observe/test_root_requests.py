@@ -1,4 +1,4 @@
-"""What a lookout writes down is what was found."""
+"""What a root reader replies is what it found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.proctree import ProcTree
-from tracer.observe import looks
+from tracer.observe import root_requests
 
 ODD = "\udcff é\u2028.conf"
 """A name that is no UTF-8, as the file system gives it, and has more than a terminal should see."""
@@ -29,9 +29,9 @@ def tree(tmp_path: Path) -> ProcTree:
     return tree
 
 
-def told(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
-    """Look as a lookout does for the daemon."""
-    return looks.found(kind, looks.reply_to(looks.request(kind, proc, pid, *arguments)))
+def replied(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
+    """Serve a request as a root reader does for the daemon."""
+    return root_requests.found(kind, root_requests.reply_to(root_requests.request(kind, proc, pid, *arguments)))
 
 
 @pytest.mark.parametrize(
@@ -48,35 +48,35 @@ def told(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
         ("maps_hosts_table", ()),
     ],
 )
-def test_what_is_told_is_what_is_seen(tree: ProcTree, kind: str, arguments: tuple[str, ...]) -> None:
+def test_what_is_replied_is_what_is_seen(tree: ProcTree, kind: str, arguments: tuple[str, ...]) -> None:
     """Of the same types, bytes and names that are no text included."""
-    seen = looks.look(kind, tree.root, 7, *arguments)
-    answer = told(kind, tree.root, 7, *arguments)
+    seen = root_requests.read_directly(kind, tree.root, 7, *arguments)
+    answer = replied(kind, tree.root, 7, *arguments)
     assert answer == seen
     assert type(answer) is type(seen)
     if kind == "place":
         assert [type(one) for one in answer] == [type(one) for one in seen]
 
 
-def test_an_error_is_told_as_what_it_is(tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_replied_as_what_it_is(tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it may be otherwise in a moment, above all."""
     with pytest.raises(FileNotFoundError):
-        told("signature", tree.root, 8, "/etc/resolv.conf")
+        replied("signature", tree.root, 8, "/etc/resolv.conf")
 
     def busy(*_: object) -> None:
         raise BlockingIOError(5, "Input/output error")
 
-    monkeypatch.setitem(looks._KINDS, "signature", looks._KINDS["signature"]._replace(look=busy))
+    monkeypatch.setitem(root_requests._KINDS, "signature", root_requests._KINDS["signature"]._replace(read=busy))
     with pytest.raises(BlockingIOError):
-        told("signature", tree.root, 7, "/etc/resolv.conf")
+        replied("signature", tree.root, 7, "/etc/resolv.conf")
 
 
-def test_no_error_ends_a_lookout(tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever stands below that root."""
+def test_no_error_ends_a_root_reader(tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is below that root."""
 
     def broken(*_: object) -> None:
         raise RecursionError
 
-    monkeypatch.setitem(looks._KINDS, "signature", looks._KINDS["signature"]._replace(look=broken))
+    monkeypatch.setitem(root_requests._KINDS, "signature", root_requests._KINDS["signature"]._replace(read=broken))
     with pytest.raises(OSError, match="Input/output error"):
-        told("signature", tree.root, 7, "/etc/resolv.conf")
+        replied("signature", tree.root, 7, "/etc/resolv.conf")

@@ -1,4 +1,4 @@
-"""A lookout's process: it looks where it is told to, one look at a time, until its channel is closed.
+"""The program of a root reader: it serves one request after another, until its channel is closed.
 
 It runs in an interpreter of its own, without the site's packages, and imports little: it holds 5 MB.
 """
@@ -10,20 +10,20 @@ import signal
 from contextlib import suppress
 
 from tracer.kernel.privileges import give_up_loading
-from tracer.observe.looks import reply_to
+from tracer.observe.root_requests import reply_to
 
 CHANNEL = 0
-"""The descriptor of its socket, which it reads requests from and writes replies to."""
+"""The descriptor of its socket, from which it reads requests, and to which it writes replies."""
 _STANDARD = 3
 
 
 def serve() -> None:
-    """Answer until nobody asks any more."""
+    """Answer requests until the channel is closed."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends with the daemon, not before
+        signal.signal(number, signal.SIG_IGN)  # it exits with the daemon, not before
     give_up_loading()
-    os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))  # what whoever started the daemon left open
-    # A daemon that is killed in the middle of a look resets the connection.
+    os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))  # what the starter of the daemon left open
+    # A daemon that is killed in the middle of a request resets the connection.
     with suppress(ConnectionError), open(CHANNEL, "rb", closefd=False) as requests:
         for requested in requests:
             reply = reply_to(requested)

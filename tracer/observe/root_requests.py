@@ -1,6 +1,6 @@
-"""What can be looked at of a process that nobody trusts: by name, with plain values, as one line of JSON each way.
+"""What can be read of a process that is not trusted: by name, with plain values, as one line of JSON each way.
 
-A lookout answers with it (:mod:`tracer.observe.lookout`), so whatever it imports is paid for in each of them.
+Each root reader (:mod:`tracer.observe.root_reader_process`) imports it, and pays for whatever it imports.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Values = Iterable[Any]
 
 
 class _Kind(NamedTuple):
-    look: Callable[..., Any]
+    read: Callable[..., Any]
     """Takes the ``proc`` and the pid of a process, and more."""
     plain: Callable[[Any], Any]
-    """Makes what JSON holds of what was found."""
+    """Turns the result into what JSON holds."""
     found: Callable[[Any], Any]
-    """The other way."""
+    """And back."""
 
 
 def _as_it_is(value: Any) -> Any:
@@ -33,11 +33,11 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _below_root(read: Callable[..., Any]) -> Callable[..., Any]:
-    def look_below(proc: str, pid: int, *arguments: Any) -> Any:
+    def read_below(proc: str, pid: int, *arguments: Any) -> Any:
         with rootfs.root_of(proc, pid) as root:
             return read(root, *arguments)
 
-    return look_below
+    return read_below
 
 
 def _identity(values: Values | None) -> rootfs.Identity | None:
@@ -56,29 +56,29 @@ def _place(values: Values) -> rootfs.Place:
     return rootfs.Place(rootfs.Identity(*directory), _identity(mounted), _identity(file))
 
 
-def _glance(values: Values) -> rootfs.Glance:
+def _file_status(values: Values) -> rootfs.FileStatus:
     place, signature = values
-    return rootfs.Glance(_place(place), _signature(signature))
+    return rootfs.FileStatus(_place(place), _signature(signature))
 
 
-def _glances(proc: str, _pid: int, *wanted: tuple[int, str]) -> list[rootfs.Glance | OSError]:
-    """Look at many files, each below the root of a process."""
-    seen: list[rootfs.Glance | OSError] = []
+def _file_statuses(proc: str, _pid: int, *wanted: tuple[int, str]) -> list[rootfs.FileStatus | OSError]:
+    """Read the status of many files, each below the root of a process."""
+    seen: list[rootfs.FileStatus | OSError] = []
     for pid, path in wanted:
         try:
             with rootfs.root_of(proc, pid) as root:
-                seen.append(rootfs.glance(root, path))
+                seen.append(rootfs.file_status(root, path))
         except OSError as error:
             seen.append(error)
     return seen
 
 
-def _plain_glances(seen: list[rootfs.Glance | OSError]) -> list[Any]:
+def _plain_statuses(seen: list[rootfs.FileStatus | OSError]) -> list[Any]:
     return [_plain_error(one) if isinstance(one, OSError) else one for one in seen]
 
 
-def _found_glances(values: list[Any]) -> list[rootfs.Glance | OSError]:
-    return [_error(value) if isinstance(value, dict) else _glance(value) for value in values]
+def _found_statuses(values: list[Any]) -> list[rootfs.FileStatus | OSError]:
+    return [_error(value) if isinstance(value, dict) else _file_status(value) for value in values]
 
 
 def _plain_error(error: OSError) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def _bytes(value: str) -> bytes:
 _KINDS = {
     "signature": _Kind(_below_root(rootfs.signature), _as_it_is, _signature),
     "place": _Kind(_below_root(rootfs.place), _as_it_is, _place),
-    "glance": _Kind(_below_root(rootfs.glance), _as_it_is, _glance),
-    "glances": _Kind(_glances, _plain_glances, _found_glances),
+    "file_status": _Kind(_below_root(rootfs.file_status), _as_it_is, _file_status),
+    "file_statuses": _Kind(_file_statuses, _plain_statuses, _found_statuses),
     "lines": _Kind(_below_root(rootfs.read_lines_that_matter), _text, _bytes),
     "is_same_file": _Kind(_below_root(rootfs.is_same_file), _as_it_is, _as_it_is),
     "resolv_files": _Kind(resolv_files, _as_it_is, _as_it_is),
@@ -111,33 +111,33 @@ _KINDS = {
 }
 
 
-def look(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
-    """Look at once, from this process. Raises OSError."""
-    return _KINDS[kind].look(proc, pid, *arguments)
+def read_directly(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
+    """Read it from this process. Raises OSError."""
+    return _KINDS[kind].read(proc, pid, *arguments)
 
 
 def request(kind: str, proc: str, pid: int, *arguments: Any) -> bytes:
-    """Write down what is to be looked at."""
+    """Encode a request."""
     return _line([kind, proc, pid, *arguments])
 
 
 def reply_to(requested: bytes) -> bytes:
-    """Look, and write down what was found, or which OSError was raised."""
+    """Serve a request; gives the encoded result, or which OSError was raised."""
     kind, *arguments = json.loads(requested)
     try:
-        return _line({"found": _KINDS[kind].plain(look(kind, *arguments))})
+        return _line({"found": _KINDS[kind].plain(read_directly(kind, *arguments))})
     except OSError as error:
         return _line(_plain_error(error))
-    except Exception:  # noqa: BLE001 - whatever stands below that root, it ends nobody
+    except Exception:  # noqa: BLE001 - nothing below that root may end the reader
         return _line({"errno": errno.EIO, "not_now": False})
 
 
 def found(kind: str, reply: bytes) -> Any:
-    """Read what was found. Raises OSError, a BlockingIOError where it may be otherwise in a moment."""
-    told = json.loads(reply)
-    if "found" in told:
-        return _KINDS[kind].found(told["found"])
-    raise _error(told)
+    """Decode a reply. Raises OSError, a BlockingIOError if it may be otherwise in a moment."""
+    decoded = json.loads(reply)
+    if "found" in decoded:
+        return _KINDS[kind].found(decoded["found"])
+    raise _error(decoded)
 
 
 def _line(value: Any) -> bytes:
