@@ -14,7 +14,7 @@ enum transport { UDP = 1, TCP = 2, TLS = 3 };
 enum service { NSCD = 1, RESOLVED = 2, SSSD = 3 };
 
 /* What is known of a process for as long as it runs one program. */
-enum flag {
+enum process_flag {
     ACTED = 1 << 0,         /* has queried or read resolv.conf: its exit is reported */
     READ_ONCE = 1 << 1,     /* has opened resolv.conf */
     FORKED = 1 << 2,        /* has forked since its resolver state began: children may share it */

@@ -18,7 +18,7 @@ from tracer.kernel import probes as kernel_probes
 from tracer.kernel.losses import Lost, none_lost, none_unidentified
 from tracer.kernel.privileges import drop_privileges, require_first_pid_namespace, require_own_proc, require_privileges
 from tracer.kernel.programs import REQUIRED, Capacities
-from tracer.kernel.records import Flag
+from tracer.kernel.records import ProcessFlag
 from tracer.ledger.ledger import Ledger
 from tracer.ledger.process import Process
 from tracer.ledger.saved import Saved, everything, saved_view, what_changed
@@ -330,7 +330,7 @@ class Tracer:
         entries = dict(self._probes.all_processes())
         self.views.forget_unused({entry.root for entry in entries.values()})
         self.ledger.forget_unused_states({entry.res_state_id for entry in entries.values()})
-        self._probes.keep_acted(pid for pid, entry in entries.items() if entry.flags & Flag.ACTED)
+        self._probes.keep_acted(pid for pid, entry in entries.items() if entry.flags & ProcessFlag.ACTED)
 
     def _note_down(self, now: int) -> None:
         """Write down what has changed in this tick or, if the journal has become long, everything."""

@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 from tracer.identity import Identity
-from tracer.kernel.records import Flag, KernelProcess
+from tracer.kernel.records import KernelProcess, ProcessFlag
 from tracer.ledger.ledger import Ledger
 from tracer.ledger.process import Helper, Process, ProcessId
 from tracer.ledger.resolver_state import ResolverState
@@ -25,7 +25,7 @@ def is_same_process(record: ProcessRecord, entry: KernelProcess | None) -> bool:
     """Tell whether a saved process lives: neither another with its pid, nor after an exec."""
     if entry is None:
         return False
-    has_read = bool(entry.flags & Flag.READ_ONCE)  # while the probes were there, and the records tell of it
+    has_read = bool(entry.flags & ProcessFlag.READ_ONCE)  # while the probes were there, and the records tell of it
     return (entry.birth, entry.execs) == (record.birth, record.execs) and (
         entry.res_state_id == record.state or has_read
     )
@@ -86,10 +86,10 @@ class Restoration:
         process.line, process.parent = record.line, (record.parent[0], record.parent[1])
         process.flags, process.checked, process.answered = record.flags, record.checked, record.answered
         if not lives:
-            process.flags |= Flag.FORKED  # or not: its heirs are looked for
+            process.flags |= ProcessFlag.FORKED  # or not: its heirs are looked for
         process.asks_nscd, process.absent, process.workers_seen = record.asks_nscd, record.absent, record.workers_seen
         process.lookups, process.pairs, process.asking = record.lookups, pairs_of(record), record.asking
-        is_shared = record.line or record.flags & Flag.FORKED
+        is_shared = record.line or record.flags & ProcessFlag.FORKED
         process.saved_pairs = deepcopy(process.pairs) if is_shared else dict(process.pairs)
         if record.helper:
             pid, birth, number = record.helper

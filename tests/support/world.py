@@ -22,9 +22,9 @@ from tests.support.doubles import (
 from tracer.kernel.losses import none_lost, none_unidentified
 from tracer.kernel.records import (
     Counts,
-    Flag,
     KernelProcess,
     Lookup,
+    ProcessFlag,
     Queries,
     QueryKey,
     Record,
@@ -153,7 +153,7 @@ class Kernel:
 
     def fork(self, parent: int, child: int) -> None:
         """Fork: the child shares the parent's resolver state."""
-        self._change(parent, flags=self.map.entries[parent].flags | Flag.FORKED)
+        self._change(parent, flags=self.map.entries[parent].flags | ProcessFlag.FORKED)
         entry = self.map.entries[parent]
         self.map.entries[child] = entry._replace(
             birth=self.moment(),
@@ -161,7 +161,7 @@ class Kernel:
             parent_birth=entry.birth,
             line=extended(entry.line, ancestor(parent, entry.birth), self._lives),
             execs=0,
-            flags=entry.flags & ~(Flag.ACTED | Flag.FORKED),
+            flags=entry.flags & ~(ProcessFlag.ACTED | ProcessFlag.FORKED),
             refused=0,
             hosts_opened=0,
         )
@@ -177,14 +177,14 @@ class Kernel:
         record = self._record(pid, RecordKind.EXECED)
         self._own(pid, execs=entry.execs + 1, flags=0, checked=0, refused=0, hosts_opened=0, image=self._fresh())
         self.machine.images[pid] = self._image()
-        if entry.flags & Flag.ACTED and recorded:
+        if entry.flags & ProcessFlag.ACTED and recorded:
             self.deliver(record)
 
     def end(self, pid: int, *, certain: bool = True, recorded: bool = True) -> None:
         """Exit; not ``certain``: perhaps only the first thread. Not ``recorded``: the ring was full."""
         record = self._record(pid, RecordKind.EXITED, result=int(certain))
         entry = self.map.entries.pop(pid)
-        if entry.flags & Flag.ACTED and recorded:
+        if entry.flags & ProcessFlag.ACTED and recorded:
             self.deliver(record)
 
     def move(self, pid: int, root: int) -> None:
@@ -199,8 +199,10 @@ class Kernel:
         if path != RESOLV_CONF and not (known and inode in self.machine.files):
             self.deliver(self._record(pid, RecordKind.OPENED, path=path, inode=inode))
             return self.clock.now
-        shared = (Sharer.BY_CHILDREN if entry.flags & Flag.FORKED else 0) | (Sharer.BY_ANCESTORS if entry.line else 0)
-        self._own(pid, flags=(entry.flags & ~Flag.FORKED) | Flag.ACTED | Flag.READ_ONCE)
+        shared = (Sharer.BY_CHILDREN if entry.flags & ProcessFlag.FORKED else 0) | (
+            Sharer.BY_ANCESTORS if entry.line else 0
+        )
+        self._own(pid, flags=(entry.flags & ~ProcessFlag.FORKED) | ProcessFlag.ACTED | ProcessFlag.READ_ONCE)
         record = self._record(pid, RecordKind.READ, path=path, inode=inode, result=result)
         self.deliver(record._replace(res_state_id_before=entry.res_state_id, shared=shared))
         return self.clock.now
@@ -215,16 +217,18 @@ class Kernel:
     def try_socket(self, pid: int, service: Service, *, answered: bool, recorded: bool = True) -> None:
         """Try a lookup socket."""
         entry = self.map.entries[pid]
-        seen, other = (Flag.ANSWERED, Flag.REFUSED) if answered else (Flag.REFUSED, Flag.ANSWERED)
+        seen, other = (
+            (ProcessFlag.ANSWERED, ProcessFlag.REFUSED) if answered else (ProcessFlag.REFUSED, ProcessFlag.ANSWERED)
+        )
         if not answered and service is Service.NSCD:
             self._change(pid, refused=self.moment(), refused_tid=pid)
         if entry.flags & (seen << service):
             return
         flags = entry.flags & ~(other << service) | seen << service
         if answered and service is Service.NSCD:
-            flags &= ~Flag.NSCD_FALLBACK
+            flags &= ~ProcessFlag.NSCD_FALLBACK
         self._change(pid, flags=flags)
-        if (flags & Flag.READ_ONCE or (answered and service is Service.NSCD)) and recorded:
+        if (flags & ProcessFlag.READ_ONCE or (answered and service is Service.NSCD)) and recorded:
             self.deliver(self._record(pid, RecordKind.TRIED, service=service))
 
     # Queries (counting.h).
@@ -265,12 +269,12 @@ class Kernel:
 
     def _mark(self, pid: int, now: int) -> None:
         entry = self.map.entries[pid]
-        flags = entry.flags | Flag.ACTED
+        flags = entry.flags | ProcessFlag.ACTED
         if entry.refused and entry.refused_tid == pid and now - entry.refused < SECOND:
-            flags |= Flag.NSCD_FALLBACK
+            flags |= ProcessFlag.NSCD_FALLBACK
         self._change(pid, flags=flags)
         for watched in {self.subject(pid).owner_tgid, entry.parent_tgid} & set(self.map.entries):
-            self._change(watched, flags=self.map.entries[watched].flags | Flag.ACTED)
+            self._change(watched, flags=self.map.entries[watched].flags | ProcessFlag.ACTED)
 
     def _described(self, key: QueryKey, now: int, lookup: Lookup) -> Queries:
         subject = self.subject(key.tgid)

@@ -22,7 +22,7 @@ class Service(IntEnum):
     SSSD = 3
 
 
-class Flag:
+class ProcessFlag:
     """What the kernel side noted of a process since its last exec. Those of a service are shifted by its number.
 
     Plain numbers: members of an IntFlag cost more to combine than all else that is done with a process in a tick.

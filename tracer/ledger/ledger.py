@@ -13,7 +13,7 @@ from copy import deepcopy
 
 from tracer.identity import Identity
 from tracer.kernel.losses import none_lost
-from tracer.kernel.records import Flag, Subject
+from tracer.kernel.records import ProcessFlag, Subject
 from tracer.ledger.evaluator import Evaluator
 from tracer.ledger.past_uses import PastUses
 from tracer.ledger.process import Helper, Pair, PairKey, Process, ProcessId, Use
@@ -364,7 +364,7 @@ class Ledger:
 
     def _inherit(self, owner: Process, heir: Process) -> None:
         """Let an heir go on with what the owner had; what it read is in the state already."""
-        heir.flags |= owner.flags & ~Flag.FORKED
+        heir.flags |= owner.flags & ~ProcessFlag.FORKED
         heir.note_check(owner.checked)
         if heir.asking.last < owner.asking.last:
             heir.asking = deepcopy(owner.asking)
@@ -376,7 +376,7 @@ class Ledger:
     def _enter_trial(self, tried: seen.SocketTried) -> None:
         process = self._find(tried.subject)
         process.note_flags(tried.subject.flags, tried.at)
-        if process.flags & (Flag.ANSWERED << tried.service):
+        if process.flags & (ProcessFlag.ANSWERED << tried.service):
             process.answered = tried.at
         self.note_change(process)
 

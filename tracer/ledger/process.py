@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tracer.identity import Identity
-from tracer.kernel.records import Flag, Lookup, Service, is_ancestor
+from tracer.kernel.records import Lookup, ProcessFlag, Service, is_ancestor
 from tracer.ledger.resolver_state import Read, ResolverState
 from tracer.lookups import LookupPath, Transport
 from tracer.resolvconf.view import View
@@ -277,7 +277,11 @@ class Process:
 
     @property
     def _tried(self) -> bool:
-        return any(self.flags & (flag << service) for flag in (Flag.ANSWERED, Flag.REFUSED) for service in Service)
+        return any(
+            self.flags & (flag << service)
+            for flag in (ProcessFlag.ANSWERED, ProcessFlag.REFUSED)
+            for service in Service
+        )
 
     @property
     def worst(self) -> State:
@@ -327,12 +331,12 @@ class Process:
             (Service.RESOLVED, LookupPath.RESOLVED),
             (Service.SSSD, LookupPath.SSSD),
         ):
-            if self.flags & (Flag.ANSWERED << service):
+            if self.flags & (ProcessFlag.ANSWERED << service):
                 if not asks:
                     return path
                 if service is Service.NSCD:
                     return LookupPath.MIXED
-        if self.flags & Flag.NSCD_FALLBACK and self.lookups.through_nss and not self._resolves_itself:
+        if self.flags & ProcessFlag.NSCD_FALLBACK and self.lookups.through_nss and not self._resolves_itself:
             return LookupPath.NSS
         return LookupPath.DIRECT if asks else LookupPath.UNKNOWN
 
@@ -342,7 +346,7 @@ class Process:
 
         glibc queries no nameserver before it has read resolv.conf, and a forwarder asks what it is asked.
         """
-        never_read = self.owner.id.execs > 0 and not self.flags & Flag.READ_ONCE
+        never_read = self.owner.id.execs > 0 and not self.flags & ProcessFlag.READ_ONCE
         return never_read or bool(self.forwards) or self.upstreams is not None
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from tracer.kernel.records import LINE, LINE_KEPT, Flag, KernelProcess, ancestor, ancestor_pid, is_ancestor
+from tracer.kernel.records import LINE, LINE_KEPT, KernelProcess, ProcessFlag, ancestor, ancestor_pid, is_ancestor
 from tracer.observe.procfs import TICK_NS, Procfs, Running
 
 _ID_SHIFT = 4
@@ -125,7 +125,7 @@ class Lineage:
                     seeding.add(link)
         in_lines = {ancestor_pid(named) for entry in seeding.entries.values() for named in entry.line}
         for pid, entry in seeding.entries.items():
-            told = entry._replace(flags=entry.flags | Flag.FORKED) if pid in in_lines else entry
+            told = entry._replace(flags=entry.flags | ProcessFlag.FORKED) if pid in in_lines else entry
             if self._map.process(pid) != told:
                 self._map.enter(pid, told)
 
@@ -193,7 +193,7 @@ class _Seeding:
         known = former if former is not None and self._runs_on(this, former) else None
         execs = 0 if former is None else former.execs if known is not None else former.execs + 1
         parent = self.entries.get(this.parent)
-        has_read = seen is not None and bool(seen.flags & Flag.READ_ONCE)
+        has_read = seen is not None and bool(seen.flags & ProcessFlag.READ_ONCE)
         state, line = (0, ()) if has_read else self._shared(this, known, parent)
         flags = (seen.flags if seen else 0) | (known.flags if known else 0)
         self.entries[pid] = KernelProcess(
@@ -210,7 +210,7 @@ class _Seeding:
             hosts_tid=seen.hosts_tid if seen else 0,
             execs=(seen.execs if seen else 0) + execs,
             parent_tgid=this.parent,
-            flags=flags | (Flag.FORKED if pid in self._parents else 0),
+            flags=flags | (ProcessFlag.FORKED if pid in self._parents else 0),
         )
 
     def _shared(self, this: Running, known: Former | None, parent: KernelProcess | None) -> tuple[int, tuple[int, ...]]:
@@ -220,7 +220,7 @@ class _Seeding:
         running = self._running.get(this.parent)
         if parent is not None and running is not None and this.image and this.image == running.image:
             seen = self._seen(this.parent)
-            has_read = seen is not None and bool(seen.flags & Flag.READ_ONCE)
+            has_read = seen is not None and bool(seen.flags & ProcessFlag.READ_ONCE)
             if not has_read and self._is_younger(this, parent.res_state_id):
                 return parent.res_state_id, extended(parent.line, ancestor(this.parent, parent.birth), self._lives)
         return self._state_of_image(this)

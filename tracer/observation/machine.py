@@ -14,7 +14,7 @@ from tracer.identity import Identity
 from tracer.kernel.filesystems import find_cgroup2
 from tracer.kernel.losses import Unidentified
 from tracer.kernel.probes import Probes
-from tracer.kernel.records import CHROOTED, Flag, KernelProcess, Subject, text
+from tracer.kernel.records import CHROOTED, KernelProcess, ProcessFlag, Subject, text
 from tracer.observation.lineage import Lineage
 from tracer.observe.cgroups import CgroupPaths
 from tracer.observe.inotify import watched
@@ -281,7 +281,7 @@ def lost_subject(process_id: tuple[int, int, int]) -> Subject:
         owner_tgid=pid,
         owner_execs=execs,
         uid=0,
-        flags=Flag.ACTED | Flag.FORKED,
+        flags=ProcessFlag.ACTED | ProcessFlag.FORKED,
         comm=b"",
     )
 

@@ -14,7 +14,17 @@ from typing import Protocol
 from tracer.clock import Clock
 from tracer.identity import Identity
 from tracer.kernel.losses import Lost, Unidentified
-from tracer.kernel.records import Flag, KernelProcess, Queries, QueryKey, Record, RecordKind, Sharer, Subject, text
+from tracer.kernel.records import (
+    KernelProcess,
+    ProcessFlag,
+    Queries,
+    QueryKey,
+    Record,
+    RecordKind,
+    Sharer,
+    Subject,
+    text,
+)
 from tracer.lookups import Transport
 from tracer.observation.lineage import Lineage
 from tracer.observation.machine import Machine, lost_subject
@@ -142,7 +152,7 @@ class Observer:
 
     def _leaves(self, left: ProcessLeft) -> None:
         self._observed.append(left)
-        if left.subject.flags & Flag.FORKED:
+        if left.subject.flags & ProcessFlag.FORKED:
             self._left.add((left.subject.tgid, left.subject.birth, left.subject.res_state_id))
 
     def leave(self, process_id: tuple[int, int, int], state: int) -> None:
@@ -201,7 +211,7 @@ class Observer:
     def _has_gone(self, subject: Subject) -> bool:
         """Tell whether a process has exited and has left nobody who would go on with what it read."""
         entry = self._lineage.process(subject.tgid)
-        return (entry is None or entry.birth != subject.birth) and not subject.flags & Flag.FORKED
+        return (entry is None or entry.birth != subject.birth) and not subject.flags & ProcessFlag.FORKED
 
     def _opened(self, record: Record) -> None:
         """Tell whether a file of that name, opened by another path, is one that the process is judged by."""
@@ -222,7 +232,9 @@ class Observer:
             return
         state = self._lineage.fresh_state(self._clock.boot())
         self._lineage.enter(record.subject.tgid, entry._replace(res_state_id=state, line=()))
-        shared = (Sharer.BY_CHILDREN if entry.flags & Flag.FORKED else 0) | (Sharer.BY_ANCESTORS if entry.line else 0)
+        shared = (Sharer.BY_CHILDREN if entry.flags & ProcessFlag.FORKED else 0) | (
+            Sharer.BY_ANCESTORS if entry.line else 0
+        )
         subject = record.subject._replace(res_state_id=state)
         view, absent = self._machine.view_read(subject, (record.inode, record.device))
         self._enter_read(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracer.kernel.records import Flag, Service
+from tracer.kernel.records import ProcessFlag, Service
 from tracer.ledger.evaluator import takes_upstreams_from_resolv_conf
 from tracer.ledger.process import Process
 from tracer.lookups import LookupPath
@@ -23,7 +23,7 @@ _REASONS = {
     Because.UNSEEN: "is a 32-bit program: its looks at the file cannot be seen",
     Because.FORWARDS: "queries on behalf of others: it is not known where it takes its upstreams from",
 }
-_TRIED_NSCD = (Flag.ANSWERED | Flag.REFUSED) << Service.NSCD
+_TRIED_NSCD = (ProcessFlag.ANSWERED | ProcessFlag.REFUSED) << Service.NSCD
 
 
 def follows(process: Process, services: LookupServices, watching_since: int) -> tuple[Follows, str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.doubles import ELSEWHERE, LOOKUP_SECONDS, NEW, OLD, OTHER, a_view, conf
 from tests.support.world import NETNS, World
-from tracer.kernel.records import Flag, Service
+from tracer.kernel.records import ProcessFlag, Service
 from tracer.ledger.resolver_state import Read
 from tracer.lookups import LookupPath, Transport
 from tracer.observation.forwarders import Forwarding
@@ -768,10 +768,10 @@ def test_a_forwarder_that_reads_resolv_conf_is_still_judged_by_its_own_file() ->
 def test_flags_of_the_kernel_side_reach_the_process() -> None:
     """A query's subject carries them."""
     world = World()
-    world.start(10, flags=Flag.READ_ONCE)
+    world.start(10, flags=ProcessFlag.READ_ONCE)
     world.ask(10)
     world.tick()
-    assert world.process(10).flags & Flag.READ_ONCE
+    assert world.process(10).flags & ProcessFlag.READ_ONCE
 
 
 def test_the_ledger_stays_linear_in_a_thousand_short_jobs() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.doubles import MILLISECOND
 from tests.support.world import World
-from tracer.kernel.records import Flag, Lookup, Service
+from tracer.kernel.records import Lookup, ProcessFlag, Service
 from tracer.lookups import LookupPath
 from tracer.observation.forwarders import Forwarding
 
@@ -187,7 +187,7 @@ def test_a_query_that_seems_to_come_before_its_read_still_tells_the_path(world: 
     world.tick()
     process = world.process(10)
     before = process.flags
-    process.note_flags(before | Flag.NSCD_FALLBACK, process.flags_at - 4 * MILLISECOND)
-    assert process.flags & Flag.NSCD_FALLBACK
+    process.note_flags(before | ProcessFlag.NSCD_FALLBACK, process.flags_at - 4 * MILLISECOND)
+    assert process.flags & ProcessFlag.NSCD_FALLBACK
     process.note_flags(0, process.flags_at - 20 * MILLISECOND)
-    assert process.flags & Flag.NSCD_FALLBACK
+    assert process.flags & ProcessFlag.NSCD_FALLBACK

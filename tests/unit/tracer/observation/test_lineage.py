@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.doubles import FakeMap
 from tests.support.proctree import ProcTree
 from tests.support.world import World
-from tracer.kernel.records import LINE, Flag, KernelProcess, ancestor, ancestor_pid, is_ancestor
+from tracer.kernel.records import LINE, KernelProcess, ProcessFlag, ancestor, ancestor_pid, is_ancestor
 from tracer.observation.lineage import NOTHING_FORMER, Former, FormerLineage, FormerState, Lineage, extended
 from tracer.observe.procfs import TICK_NS, Procfs, Running
 from tracer.resolvconf.history import SECOND
@@ -212,13 +212,13 @@ def test_what_acted_before_we_came_to_it_is_completed(tree: ProcTree, tmp_path: 
     tree.add(10, auxv=SAME, ticks=500, root=tmp_path)
     world = World()
     world.start(10)
-    world.map.entries[10] = world.map.entries[10]._replace(birth=0, root=0, flags=Flag.ACTED)
+    world.map.entries[10] = world.map.entries[10]._replace(birth=0, root=0, flags=ProcessFlag.ACTED)
     state = world.map.entries[10].res_state_id
     lineage = _seed(tree, seen=world.map)
     entry = _entry(lineage, 10)
     found = Procfs(tree.root).running(10)
     assert found is not None
-    assert (entry.birth, entry.res_state_id, entry.flags) == (found.start, state, Flag.ACTED)
+    assert (entry.birth, entry.res_state_id, entry.flags) == (found.start, state, ProcessFlag.ACTED)
     assert entry.root
 
 
@@ -228,7 +228,7 @@ def test_a_parent_that_acted_while_the_probes_loaded_still_shares_with_its_child
     tree.add(11, parent=10, auxv=SAME)
     world = World()
     world.start(10)
-    world.map.entries[10] = world.map.entries[10]._replace(birth=0, flags=Flag.ACTED)
+    world.map.entries[10] = world.map.entries[10]._replace(birth=0, flags=ProcessFlag.ACTED)
     lineage = _seed(tree, seen=world.map)
     assert _owner(lineage, 11) == 10
 
@@ -239,7 +239,7 @@ def test_a_child_that_asked_while_the_probes_loaded_still_works_for_its_parent(t
     tree.add(11, parent=10, auxv=SAME)
     world = World()
     world.start(11)
-    world.map.entries[11] = world.map.entries[11]._replace(birth=0, flags=Flag.ACTED)
+    world.map.entries[11] = world.map.entries[11]._replace(birth=0, flags=ProcessFlag.ACTED)
     lineage = _seed(tree, seen=world.map)
     assert _owner(lineage, 11) == 10
 
@@ -250,7 +250,7 @@ def test_a_parent_that_read_while_the_probes_loaded_is_on_its_own(tree: ProcTree
     tree.add(11, parent=10, auxv=SAME)
     world = World()
     world.start(10)
-    flags = Flag.ACTED | Flag.READ_ONCE
+    flags = ProcessFlag.ACTED | ProcessFlag.READ_ONCE
     world.map.entries[10] = world.map.entries[10]._replace(birth=0, flags=flags)
     lineage = _seed(tree, seen=world.map)
     assert _owner(lineage, 11) == 11

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.doubles import NEW, OLD, a_view, conf
 from tests.support.world import World
-from tracer.kernel.records import Flag, RecordKind, Service
+from tracer.kernel.records import ProcessFlag, RecordKind, Service
 from tracer.observation.values import Batch, FileRead, OtherFileOpened, ProcessLeft, QueriesSent, key_of
 from tracer.resolvconf.history import SECOND, first_generation
 
@@ -174,7 +174,7 @@ def test_a_birth_that_was_not_seen_is_filled_in() -> None:
     world = World()
     world.start(10)
     record = world._record(10, RecordKind.READ, path="/etc/resolv.conf", result=3)
-    unseen = record.subject._replace(birth=0, owner_birth=0, flags=Flag.READ_ONCE)
+    unseen = record.subject._replace(birth=0, owner_birth=0, flags=ProcessFlag.READ_ONCE)
     world.observer.record(record._replace(subject=unseen))
     (read,) = _take(world).observations
     assert (read.subject.birth, read.subject.owner_birth) == (world.map.entries[10].birth,) * 2
