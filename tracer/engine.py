@@ -290,7 +290,7 @@ class Tracer:
             view = process.view
             watches = view is not None and self._machine.watches(process.pid, view)
             self.ledger.note_watching(process, watches=watches)
-        self.ledger.evaluate()
+        self.ledger.end_tick()
         self._observer.wake([process.id for process in self.ledger.take_unsteady()])
         self._observer.rest(self.ledger.is_steady)
 
@@ -304,7 +304,7 @@ class Tracer:
         """
         now = self._clock.boot()
         if self._latest is None or now - self._made >= SECOND:
-            self.ledger.settle_changed()
+            self.ledger.evaluate_changed()
             self._count_steady()
             self._latest, self._made = self._snapshots.make(), now
         return self._latest

@@ -414,7 +414,7 @@ class World(Kernel):
         self.ledger.find_helpers()
         for process in self.ledger.perhaps_forwarders():
             self.ledger.note_forwarding(process, self.machine.forwards.get(process.pid, Forwarding()))
-        self.ledger.evaluate()
+        self.ledger.end_tick()
         self.observer.wake([process.id for process in self.ledger.take_unsteady()])
         self.observer.rest(self.ledger.is_steady)
 

@@ -59,15 +59,15 @@ class Evaluator:
         pair.evidence = verdict.add(pair.evidence, queries, removal, own_read, thresholds)
         if removal is None and context.lists(address):
             # What it queried before this, the clear rule may have done with: what comes later counts from here.
-            self._settle_removed(process, context, queries.first)
+            self._update_flags(process, context, queries.first)
         return removal.noticed if removal else None
 
-    def _settle_removed(self, process: Process, context: Context, now: int) -> None:
+    def _update_flags(self, process: Process, context: Context, now: int) -> None:
         thresholds = self.policy.thresholds_of(process.identity)
         behaviour = process.behaviour(self.suspends)
         for key, pair in process.pairs.items():
             if pair.evidence.late:
-                pair.evidence = verdict.settle(pair.evidence, key.address, context, behaviour, thresholds, now)
+                pair.evidence = verdict.update_flag(pair.evidence, key.address, context, behaviour, thresholds, now)
 
     def would_flag(self, process: Process) -> bool:
         """Tell whether a flag is about to be raised: whether it forwards has to be known by then."""
@@ -77,7 +77,7 @@ class Evaluator:
             for pair in process.pairs.values()
         )
 
-    def settle(self, process: Process, now: int) -> bool:
+    def evaluate(self, process: Process, now: int) -> bool:
         """Bring the states of a process's pairs up to date; True if a flag was raised or cleared.
 
         Afterwards it is ``steady`` if nothing that it queries was removed, or it has left that without a query after
@@ -89,7 +89,7 @@ class Evaluator:
         thresholds = self.policy.thresholds_of(process.identity)
         context, behaviour = self.context(process), process.behaviour(self.suspends)
         for key, pair in process.pairs.items():
-            pair.evidence = verdict.settle(pair.evidence, key.address, context, behaviour, thresholds, now)
+            pair.evidence = verdict.update_flag(pair.evidence, key.address, context, behaviour, thresholds, now)
             pair.state = verdict.state_of(pair.evidence, key.address, context, behaviour, thresholds, now)
             pair.removed = _removed(context.removal(key.address), behaviour, thresholds)
             for use in pair.uses.values():

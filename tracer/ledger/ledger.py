@@ -404,9 +404,9 @@ class Ledger:
         helpers = {process.helper.res_state.id for process in self.processes if process.helper is not None}
         self.states.forget_unused({*living, *helpers})
 
-    def evaluate(self) -> bool:
+    def end_tick(self) -> bool:
         """End a tick: bring the states of whatever changed up to date; True if a flag was raised or cleared."""
-        flags_changed = self.settle_changed()
+        flags_changed = self.evaluate_changed()
         self._unsteady += [process for process in self.changed if not process.steady]
         for pair, transport, count in self._counted:
             self.queries_total[pair.state, transport] += count
@@ -415,7 +415,7 @@ class Ledger:
         self._take_stock()
         return flags_changed
 
-    def settle_changed(self) -> bool:
+    def evaluate_changed(self) -> bool:
         """Bring the states of whatever changed up to date; True if a flag was raised or cleared.
 
         They are those of the end of the last tick: so a grace is over when nothing of it is left to be entered.
@@ -423,7 +423,7 @@ class Ledger:
         flags_changed = False
         for process in {*self.changed, *self.evaluator.in_grace}:
             if not process.steady and process.ended is None:
-                flags_changed |= self.evaluator.settle(process, self._complete_until)
+                flags_changed |= self.evaluator.evaluate(process, self._complete_until)
                 self.changed.add(process)
                 self._unreported.add(process)
         return flags_changed

@@ -82,7 +82,7 @@ class Asking:
 
     Bounded, and of plain values: it is saved. ``queries``, ``first`` and ``last`` are of those that are known to be
     later than the latest look and before the next. Of a tick that is the first alone, since only the looks before that
-    are told; the others (``unsettled``) are so if the next tick knows of no look either.
+    are known; the others (``unsettled``) count if the next tick knows of no look either.
     Of all that were ``sent`` since it first looked, ``strays`` are those of a thread that had not looked last.
     ``stayed`` is when it was last flagged. ``watches``: whether inotify(7) tells it of a change; None until that was
     looked at.
@@ -113,11 +113,11 @@ class Asking:
             self.strays += queries.strays
         all_after = queries.first > looked
         at = queries.first if all_after else queries.last
-        settled, last = (sent, queries.last) if complete and all_after else (1, at)
+        certain, last = (sent, queries.last) if complete and all_after else (1, at)
         self.first = self.first or at
         self.last = max(self.last, last)
-        self.queries += self.unsettled + settled
-        self.unsettled = sent - settled
+        self.queries += self.unsettled + certain
+        self.unsettled = sent - certain
         if self.looks:
             self.looks[-1] = self.looks[-1]._replace(last_query=self.last)
 

@@ -215,7 +215,7 @@ def is_clear(evidence: Evidence, removal: Removal, behaviour: Behaviour, thresho
     return behaviour.last_listed is not None and behaviour.awake(evidence.last) >= thresholds.clear_seconds * SECOND
 
 
-def settle(
+def update_flag(
     evidence: Evidence, address: str, context: Context, behaviour: Behaviour, thresholds: Thresholds, now: int
 ) -> Evidence:
     """Raise or clear the flag on what is known by now."""
@@ -241,7 +241,7 @@ def settle(
 def state_of(
     evidence: Evidence, address: str, context: Context, behaviour: Behaviour, thresholds: Thresholds, now: int
 ) -> State:
-    """Give the state of a pair whose evidence is settled: the first that fits."""
+    """Give the state of a pair whose flag is up to date: the first that fits."""
     if address in context.expected:
         return State.CURRENT
     if context.forwarder:

@@ -101,11 +101,11 @@ def test_a_flag_that_is_raised_or_cleared_is_told() -> None:
     world.tick()
     evaluator = world.ledger.evaluator
     assert evaluator.flagged == {process}
-    assert not evaluator.settle(process, world.clock.now)
+    assert not evaluator.evaluate(process, world.clock.now)
     world.change(OLD)
-    assert evaluator.settle(process, world.clock.now)
+    assert evaluator.evaluate(process, world.clock.now)
     assert not evaluator.flagged
-    assert not evaluator.settle(process, world.clock.now)
+    assert not evaluator.evaluate(process, world.clock.now)
 
 
 def test_the_latest_suspends_are_kept() -> None:

@@ -75,7 +75,7 @@ def test_a_grace_is_over_when_all_that_was_queried_in_it_is_entered() -> None:
     world.tick()
     world.past_grace()
     world.ask(10)
-    world.ledger.settle_changed()
+    world.ledger.evaluate_changed()
     assert world.state(10) is State.GRACE
     world.tick()
     assert world.state(10) is State.GRACE

@@ -23,8 +23,8 @@ from tracer.verdict.verdict import (
     Suspend,
     Thresholds,
     add,
-    settle,
     state_of,
+    update_flag,
 )
 
 THRESHOLDS = Thresholds()
@@ -79,7 +79,7 @@ class Trial:
 
     def judged(self, now: int) -> State:
         """Judge with no more queries."""
-        self.evidence = settle(self.evidence, self.address, self.context, self.behaviour, self.thresholds, now)
+        self.evidence = update_flag(self.evidence, self.address, self.context, self.behaviour, self.thresholds, now)
         return state_of(self.evidence, self.address, self.context, self.behaviour, self.thresholds, now)
 
     def later(self, seconds: float) -> State:
