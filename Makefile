@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 help:
 	@echo "make demo       run the stale-resolver experiment, live, in private namespaces (under 60 s)"
 	@echo "make test       lint, type check and every test, with the real kernel (some minutes)"
-	@echo "make scorecard  every way of asking, tried on this kernel; writes docs/scorecard.md (under 30 s)"
+	@echo "make scorecard  every way of sending a query, tried on this kernel; writes docs/scorecard.md (under 30 s)"
 	@echo "make zoo        every resolver through the change, those too that take minutes; and how long each took"
 	@echo "make forecast   a forecast for every resolver of the zoo, and what came; writes docs/forecast.md (a quarter of an hour)"
 	@echo "make fuzz       made-up input by the hundred thousand, resolv.conf against glibc itself (some minutes)"
@@ -32,7 +32,7 @@ help:
 	@echo "make test-arm64  the same on Debian 13 for arm64, and rows of the scorecard there (half an hour)"
 	@echo "make platforms  make test in bare roots of Debian 12, 13 and testing; writes the table of README.md (an hour and more)"
 	@echo "make platforms-table  put what .ci/run and the machines of make test-vm and test-arm64 recorded into that table"
-	@echo "make lock       pin every package anew, with hashes, in deploy/requirements*.txt"
+	@echo "make lock       pin every package again, with hashes, in deploy/requirements*.txt"
 	@echo "make dist       what a release consists of, in dist/resolvtrace-VERSION (minutes); SNAPSHOT=yes: of any commit"
 	@echo "make sbom       write sbom.json (CycloneDX): what is installed beside resolvtrace, and under which licences"
 	@echo "make audit      ask the PyPA's advisory database about every pinned package; needs the internet"
@@ -57,7 +57,7 @@ demo: setup
 WORKERS = $(shell echo $$(($$(nproc) * 2)))
 TOGETHER := --numprocesses $(WORKERS) --dist loadfile -m 'not alone and not slow and not vm and not image'
 ALONE := -m 'alone and not slow and not vm and not image'
-# What failed once more, one test at a time: who fails there fails for good.
+# What failed runs once more, one test at a time: what fails there fails for good.
 REPEAT = [ $$status = 0 ] || $(PYTHON) -m pytest --last-failed --last-failed-no-failures none $(1)
 RUN = status=0; \
 	$(PYTHON) -m pytest $(1) $(TOGETHER) || status=$$?; \

@@ -25,7 +25,7 @@ _PARTS: dict[str, Callable[[], Sequence[Figure | Comparison]]] = {
 
 
 def _measure(part: str) -> Sequence[Figure | Comparison]:
-    """Run one part; one that fails is told, and the others go on."""
+    """Run one part; one that fails is reported, and the others go on."""
     begun = time.monotonic()
     try:
         rows = _PARTS[part]()

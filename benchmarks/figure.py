@@ -33,7 +33,7 @@ def at_most(what: str, value: float, aim: float, form: str, detail: str = "") ->
 
 
 def without_aim(what: str, value: float, form: str, detail: str = "") -> Figure:
-    """Make a row of a figure that is told as it is."""
+    """Make a row of a figure that is reported as it is."""
     return Figure(what, form.format(value) + (f" ({detail})" if detail else ""))
 
 

@@ -52,7 +52,7 @@ _LOG = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the tracer can be told."""
+    """How the tracer is configured."""
 
     state_dir: Path = Path("/var/lib/resolvtrace")
     policy: Policy = field(default_factory=Policy)
@@ -179,18 +179,18 @@ class Tracer:
         self.ledger.set_policy(policy)
 
     def consume(self) -> None:
-        """Take in the records that are there."""
+        """Consume the records that are there."""
         self._probes.consume()
         if self._machine.has_changed:
-            self._take_in_changes([])
+            self._apply_changes([])
 
     def look(self) -> None:
         """Look at the views' files, if :attr:`looks` says so."""
         self._wake()
-        self._take_in_changes(self.views.look())
+        self._apply_changes(self.views.look())
         self.looks.note_look()
 
-    def _take_in_changes(self, changed: list[View]) -> None:
+    def _apply_changes(self, changed: list[View]) -> None:
         changed += self._machine.take_changed()
         for view in changed:
             self._report_change(view)
@@ -201,7 +201,7 @@ class Tracer:
         self._probes.set_view_files(self._machine.view_files())
 
     def _wake(self) -> None:
-        """Take note that the machine was suspended."""
+        """Note that the machine was suspended."""
         slept = self._clock.suspended() - self._suspended
         if slept < SECOND:
             return
@@ -260,7 +260,7 @@ class Tracer:
         """End the tick: observe, enter, evaluate, save. Costs in proportion to what changed."""
         self._wake()
         self.consume()
-        self._take_in_changes([])
+        self._apply_changes([])
         self._observe_and_evaluate()
         self._latest = None
         now = self._clock.boot()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class StoppedError(Exception):
-    """It was told to end before it was ready."""
+    """It was asked to stop before it was ready."""
 
 
 class ResolvtraceError(Exception):

@@ -1,6 +1,6 @@
-"""What a former daemon of this boot knew, taken over: a restart neither loses a flag nor raises one.
+"""What the previous daemon of this boot knew, taken over: a restart neither loses a flag nor raises one.
 
-The kernel side has been told who shares whose state already (:meth:`tracer.observation.lineage.Lineage.seed`). Who
+The kernel side knows already which processes share a state (:meth:`tracer.observation.lineage.Lineage.seed`). Who
 exited or called exec meanwhile leaves its state now, as it would have then: its heirs go on with it.
 """
 

@@ -58,7 +58,7 @@ def run(args: Namespace) -> int:
 
 
 class _Progress:
-    """One line on standard error, written anew, if that is a terminal."""
+    """One line on standard error, rewritten in place, if that is a terminal."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()

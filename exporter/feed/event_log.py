@@ -116,7 +116,7 @@ def _first(log: EventLog, request: Mapping[str, object]) -> int:
     match request:
         case {"run": log.run, "next": int(number)}:
             return min(number, log.next)
-        case {"run": str()}:  # of a former daemon: all that this one has to tell is news
+        case {"run": str()}:  # of the previous daemon: all that this one has is news
             return 0
         case {"seconds": int(seconds)}:
             return log.first_since(time.time_ns() - seconds * _NANOSECONDS)

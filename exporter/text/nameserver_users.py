@@ -31,7 +31,7 @@ class NameserverUsers:
     """What is known of one nameserver's users.
 
     ``listed``: the files that list it now; whoever looks up a name by them will query it. ``users`` query it, ``quiet``
-    did and may again, ``former`` did and have switched to others, or not within the window. ``past``: what processes
+    did and may again, ``stopped`` did and have switched to others, or not within the window. ``past``: what processes
     that have exited queried within the window and after the removal; they may be started again (a cron job).
     ``quiet_since``: nobody else can have used it unseen since then: when resolvtrace started, or the removal if later.
     """
@@ -41,7 +41,7 @@ class NameserverUsers:
     listed: list[str]
     users: _Uses
     quiet: _Uses
-    former: _Uses
+    stopped: _Uses
     past: list[PastUse]
     quiet_since: Time
 
@@ -49,7 +49,7 @@ class NameserverUsers:
 def find_users(check: Snapshot, address: str, window: float) -> NameserverUsers:
     """Return who uses a nameserver; the answer covers the last ``window`` seconds."""
     begin = check.time - int(window * _NANOSECONDS)
-    users, quiet, former = _living(check, address, begin)
+    users, quiet, stopped = _living(check, address, begin)
     removed = {view.id: until for view in check.views if (until := _removed(view.history, address))}
     past = [
         use
@@ -68,7 +68,7 @@ def find_users(check: Snapshot, address: str, window: float) -> NameserverUsers:
         answer = Answer.TOO_EARLY
     else:
         answer = Answer.NO
-    return NameserverUsers(address, answer, listed, users, quiet, former, past, quiet_since)
+    return NameserverUsers(address, answer, listed, users, quiet, stopped, past, quiet_since)
 
 
 def _living(check: Snapshot, address: str, begin: Time) -> tuple[_Uses, _Uses, _Uses]:
@@ -78,7 +78,7 @@ def _living(check: Snapshot, address: str, begin: Time) -> tuple[_Uses, _Uses, _
     """
     users: _Uses = []
     quiet: _Uses = []
-    former: _Uses = []
+    stopped: _Uses = []
     for process in check.processes:
         for use in process.nameservers:
             if use.address != address:
@@ -87,12 +87,12 @@ def _living(check: Snapshot, address: str, begin: Time) -> tuple[_Uses, _Uses, _
                 case State.QUIET:
                     quiet.append((process, use))
                 case State.RETIRED:
-                    former.append((process, use))
+                    stopped.append((process, use))
                 case State.UNLISTED if use.last_query and not _is_later(use.last_query, begin):
-                    former.append((process, use))
+                    stopped.append((process, use))
                 case _:
                     users.append((process, use))
-    return users, quiet, former
+    return users, quiet, stopped
 
 
 def _removed(history: Sequence[GenerationView], address: str) -> Time | None:

@@ -37,7 +37,7 @@ def report(users: NameserverUsers, check: Snapshot, window: float, width: int | 
     for title, group in (
         ("Using it:", users.users),
         ("Quiet since it was removed, may use it again:", users.quiet),
-        ("No longer using it:", users.former),
+        ("No longer using it:", users.stopped),
     ):
         if group:
             ordered = sorted(group, key=lambda item: item[1].last_query or 0, reverse=True)
@@ -109,7 +109,7 @@ def as_json(users: NameserverUsers, check: Snapshot) -> dict[str, object]:
         "listed_by": users.listed,
         "processes": [
             {"pid": who["pid"], "comm": who["comm"], "unit": who["unit"], **encode(use)}
-            for process, use in (*users.users, *users.quiet, *users.former)
+            for process, use in (*users.users, *users.quiet, *users.stopped)
             for who in [encode(process)]
         ],
         "past_uses": [encode(use) for use in users.past],

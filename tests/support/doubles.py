@@ -191,7 +191,7 @@ class FakeProcfs(Procfs):
 
 
 class FakeViews(ViewTable):
-    """The views that a former daemon knew."""
+    """The views that the previous daemon knew."""
 
     def __init__(self, *views: View) -> None:
         self.views = {view.id: view for view in views}

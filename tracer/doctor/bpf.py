@@ -29,7 +29,7 @@ def bpf(proc: Path, *, tracing: bool) -> Iterator[Finding]:
         yield warn("bpf", f"cannot be tried without {', '.join(missing)}", way_to_privileges(proc))
         return
     found = [problem for trying in (_programs, _tracepoint, _ring) if (problem := trying()) is not None]
-    problems = list(dict.fromkeys(found))  # what forbids one forbids all, and is told once
+    problems = list(dict.fromkeys(found))  # what forbids one forbids all, and is reported once
     yield from problems or [ok("bpf", "programs on cgroups and tracepoints, and the ring buffer: tried, and they work")]
     if not problems and (root := find_cgroup2(proc / "self/mountinfo")):
         yield root_cgroup(root)

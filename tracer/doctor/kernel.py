@@ -43,11 +43,11 @@ def _text(path: Path) -> str:
 
 def version(proc: Path) -> Finding:
     """Compare /proc/sys/kernel/osrelease with what README.md asks for."""
-    told = _text(proc / "sys/kernel/osrelease").strip() or "of unknown version"
+    running = _text(proc / "sys/kernel/osrelease").strip() or "of unknown version"
     needed = ".".join(map(str, _LEAST))
     if _release(proc) < _LEAST:
-        return fail("kernel", f"Linux {told} is too old", f"boot Linux {needed} or later ({TRIED} were tried)")
-    return ok("kernel", f"Linux {told}; {needed} or later is needed, and {TRIED} were tried")
+        return fail("kernel", f"Linux {running} is too old", f"boot Linux {needed} or later ({TRIED} were tried)")
+    return ok("kernel", f"Linux {running}; {needed} or later is needed, and {TRIED} were tried")
 
 
 def namespaces(proc: Path) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def lockdown(sys: Path) -> Iterator[Finding]:
     if "[confidentiality]" in _text(sys / "kernel/security/lockdown"):
         yield fail(
             "lockdown",
-            "kernel lockdown is at confidentiality: BPF programs may not be told what processes do",
+            "kernel lockdown is at confidentiality: BPF programs may not read what processes do",
             "boot with lockdown=integrity, or without",
         )
 

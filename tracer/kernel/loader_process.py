@@ -1,4 +1,4 @@
-"""The loader's process as the daemon sees it: forked early, told the sizes, heard, and gone.
+"""The loader's process as the daemon sees it: forked early, sent the sizes, heard, and exited.
 
 It is forked before the daemon reads its configuration, so that it gets the compiler ready (an import that takes a
 tenth of a second and more) while the daemon reads and imports what it needs itself.
@@ -72,7 +72,7 @@ class LoaderProcess:
                 raise StoppedError
         try:
             data, descriptors, _flags, _address = socket.recv_fds(self._channel, _MESSAGE_BYTES, _MAX_DESCRIPTORS)
-        except ConnectionResetError:  # it ended before it had read what it was told
+        except ConnectionResetError:  # it exited before it had read what it was sent
             data, descriptors = b"", []
         if not data:
             raise self._died()

@@ -35,7 +35,7 @@ class Unidentified(StrEnum):
     """A process looked for resolv.conf in a root directory that holds none: a chroot."""
 
     VIEW_GONE = "view_gone"
-    """A process read resolv.conf and exited, without a child, before it could be told which view's."""
+    """A process read resolv.conf and exited, without a child, before its view could be determined."""
 
 
 def none_lost() -> Counter[str]:

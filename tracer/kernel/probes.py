@@ -162,7 +162,7 @@ class Probes:
         self._maps["control"].put(what.to_bytes(4, "little"), value.to_bytes(8, "little"))
 
     def _take_control(self, what: records.Control) -> int:
-        """Read what was counted for the half that is taken, and begin it anew."""
+        """Read what was counted for the half that is taken, and begin it again."""
         index = what + self._half
         number = self._read_control(index)
         if number:

@@ -82,7 +82,7 @@ class Ledger:
                     self._enter_left(one)
                 case seen.SocketTried():
                     self._enter_trial(one)
-                case seen.NscdAsked():
+                case seen.NscdUsed():
                     self._find(one.subject).asks_nscd = True
                 case seen.OtherFileOpened():
                     self._enter_other_file(one)
@@ -302,11 +302,11 @@ class Ledger:
         saved = process.saved_pairs or {}
         for key, pair in list(process.pairs.items()):
             own = sum(use.queries for use in pair.uses.values())
-            former = saved.get(key)
-            if former is None and not own:
+            before = saved.get(key)
+            if before is None and not own:
                 del process.pairs[key]
-            elif former is not None and own == sum(use.queries for use in former.uses.values()):
-                process.pairs[key] = former
+            elif before is not None and own == sum(use.queries for use in before.uses.values()):
+                process.pairs[key] = before
         # Greater than the number that it goes on with in the kernel.
         state = ResolverState(0).after_read(Lineage.fresh_state(sent.at), sent.at - 1, process.view)
         self._leave_state(process, self.states.add(state))

@@ -154,7 +154,7 @@ class Process:
     checked: int = 0
     """When it last did a stat of resolv.conf."""
     checks: tuple[int, ...] = ()
-    """When it did so, as far as that was told: once in each tick in which it queried."""
+    """When it did so, as far as that was reported: once in each tick in which it queried."""
     answered: int = 0
     asks_nscd: bool = False
     lookups: LookupKinds = field(default_factory=LookupKinds)
@@ -174,7 +174,7 @@ class Process:
     steady: bool = False
     """Whether no pair's state can change by more queries to what is listed or never was."""
     saved_pairs: dict[PairKey, Pair] | None = None
-    """Its pairs as a former daemon saved them, as long as it may have read the file unseen since."""
+    """Its pairs as the previous daemon saved them, as long as it may have read the file unseen since."""
 
     def __post_init__(self) -> None:
         self.owner = self

@@ -15,7 +15,7 @@ from tracer.ledger.past_uses import PastUseKey
 from tracer.ledger.process import LookupKinds, Pair, PairKey, Process, ProcessId, Use
 from tracer.ledger.resolver_state import Origin, Read, ResolverState
 from tracer.lookups import Transport
-from tracer.observation.lineage import Former, FormerLineage, FormerState
+from tracer.observation.lineage import SavedLineage, SavedProcess, SavedResolverState
 from tracer.observe import rootfs
 from tracer.resolvconf.history import Generation, History, Removal
 from tracer.resolvconf.view import View
@@ -41,7 +41,7 @@ class ViewRecord:
 
 @dataclass(frozen=True, slots=True)
 class StateRecord:
-    """One resolver state. ``image``: of whoever has it; see :class:`tracer.observation.lineage.FormerState`."""
+    """One resolver state. ``image``: of whoever has it; see :class:`tracer.observation.lineage.SavedResolverState`."""
 
     id: int
     view: str | None
@@ -123,19 +123,19 @@ class Saved:
         """Tell whether there is nothing to be written."""
         return not (self.views or self.states or self.processes or self.past_uses or self.left)
 
-    def lineage(self) -> FormerLineage:
-        """Give what the kernel side is to be told again."""
+    def lineage(self) -> SavedLineage:
+        """Give what is entered into the kernel's map again."""
         tops = {
             one.state: one.line[0] if one.line else ancestor(one.pid, one.birth)
             for one in sorted(self.processes, key=lambda one: one.birth, reverse=True)
         }
-        return FormerLineage(
+        return SavedLineage(
             {
-                one.pid: Former(one.birth, one.execs, one.state, one.line, one.flags, one.checked)
+                one.pid: SavedProcess(one.birth, one.execs, one.state, one.line, one.flags, one.checked)
                 for one in self.processes
             },
             {
-                one.id: FormerState(one.id, one.image, one.reads[-1].at if one.reads else 0, tops.get(one.id, 0))
+                one.id: SavedResolverState(one.id, one.image, one.reads[-1].at if one.reads else 0, tops.get(one.id, 0))
                 for one in self.states
             },
         )

@@ -1,4 +1,4 @@
-"""Which processes are looked at whether they have exited without a record that told of it."""
+"""Which processes are checked for an exit that no record has reported."""
 
 from __future__ import annotations
 

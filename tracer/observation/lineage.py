@@ -30,8 +30,8 @@ class ProcessMap(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
-    """What a former daemon of this boot knew of a process: of its entry in the kernel's map, what is entered again."""
+class SavedProcess:
+    """What the previous daemon of this boot knew of a process: the part of its map entry that is entered again."""
 
     birth: int
     execs: int
@@ -42,8 +42,8 @@ class Former:
 
 
 @dataclass(frozen=True, slots=True)
-class FormerState:
-    """What a former daemon knew of a resolver state.
+class SavedResolverState:
+    """What the previous daemon knew of a resolver state.
 
     ``image``: the digest of the auxiliary vector of whoever has it (:meth:`tracer.observe.procfs.Procfs.image`).
     ``read``: when it was last read for it; processes forked before that have another state. 0: never. ``top``: the
@@ -57,14 +57,14 @@ class FormerState:
 
 
 @dataclass(frozen=True, slots=True)
-class FormerLineage:
-    """All that a former daemon of this boot knew."""
+class SavedLineage:
+    """All that the previous daemon of this boot knew."""
 
-    processes: Mapping[int, Former]
-    states: Mapping[int, FormerState]
+    processes: Mapping[int, SavedProcess]
+    states: Mapping[int, SavedResolverState]
 
 
-NOTHING_FORMER = FormerLineage({}, {})
+NOTHING_SAVED = SavedLineage({}, {})
 
 
 class Lineage:
@@ -111,23 +111,23 @@ class Lineage:
         ]
         return sorted(found, key=lambda one: len(one[1].line))
 
-    def seed(self, procfs: Procfs, former: FormerLineage, now: int) -> None:
+    def seed(self, procfs: Procfs, saved: SavedLineage, now: int) -> None:
         """Enter the processes that ran before the probes did.
 
         Parent and child share a state if neither called exec since the fork, which their auxiliary vectors tell, unless
         the parent read the file since. ``now`` in nanoseconds of CLOCK_BOOTTIME.
         """
         running = {pid: found for pid in sorted(procfs.pids()) if (found := procfs.running(pid))}
-        seeding = _Seeding(running, former, self._map.process, _Numbers(now))
+        seeding = _Seeding(running, saved, self._map.process, _Numbers(now))
         for pid in running:
             for link in reversed(_chain(pid, running)):
                 if link not in seeding.entries:
                     seeding.add(link)
         in_lines = {ancestor_pid(named) for entry in seeding.entries.values() for named in entry.line}
         for pid, entry in seeding.entries.items():
-            told = entry._replace(flags=entry.flags | ProcessFlag.FORKED) if pid in in_lines else entry
-            if self._map.process(pid) != told:
-                self._map.enter(pid, told)
+            entered = entry._replace(flags=entry.flags | ProcessFlag.FORKED) if pid in in_lines else entry
+            if self._map.process(pid) != entered:
+                self._map.enter(pid, entered)
 
 
 class _Numbers:
@@ -171,12 +171,12 @@ class _Seeding:
     def __init__(
         self,
         running: Mapping[int, Running],
-        former: FormerLineage,
+        saved: SavedLineage,
         seen: Callable[[int], KernelProcess | None],
         numbers: _Numbers,
     ) -> None:
         self._running = running
-        self._former = former
+        self._saved = saved
         self._seen = seen
         self._numbers = numbers
         self._parents = {process.parent for process in running.values()}
@@ -189,15 +189,15 @@ class _Seeding:
         if seen is not None and seen.birth:
             self.entries[pid] = seen
             return
-        former = self._former_of(this)
-        known = former if former is not None and self._runs_on(this, former) else None
-        execs = 0 if former is None else former.execs if known is not None else former.execs + 1
+        saved = self._saved_process(this)
+        known = saved if saved is not None and self._runs_on(this, saved) else None
+        execs = 0 if saved is None else saved.execs if known is not None else saved.execs + 1
         parent = self.entries.get(this.parent)
         has_read = seen is not None and bool(seen.flags & ProcessFlag.READ_ONCE)
         state, line = (0, ()) if has_read else self._shared(this, known, parent)
         flags = (seen.flags if seen else 0) | (known.flags if known else 0)
         self.entries[pid] = KernelProcess(
-            birth=former.birth if former else this.start,
+            birth=saved.birth if saved else this.start,
             res_state_id=state or (seen.res_state_id if seen else self._numbers.fresh()),
             root=(seen.root if seen else 0) or self._numbers.root(this.root),
             image=seen.image if seen else 0,
@@ -213,7 +213,9 @@ class _Seeding:
             flags=flags | (ProcessFlag.FORKED if pid in self._parents else 0),
         )
 
-    def _shared(self, this: Running, known: Former | None, parent: KernelProcess | None) -> tuple[int, tuple[int, ...]]:
+    def _shared(
+        self, this: Running, known: SavedProcess | None, parent: KernelProcess | None
+    ) -> tuple[int, tuple[int, ...]]:
         """Give the state that a process shares, and its line; 0 if it shares none that is known."""
         if known is not None:
             return known.res_state_id, known.line
@@ -231,32 +233,32 @@ class _Seeding:
 
     def _is_younger(self, this: Running, state: int) -> bool:
         """Tell whether a process was forked after the last read that made a state: a start is known to the tick."""
-        known = self._former.states.get(state)
+        known = self._saved.states.get(state)
         return known is None or this.start + TICK_NS > known.read
 
     def _state_of_image(self, this: Running) -> tuple[int, tuple[int, ...]]:
         """Find the state of one whose parent is gone: the latest that runs the same image and was read before it."""
         if this.image is None:
             return 0, ()
-        alike = [one for one in self._former.states.values() if one.image == this.image]
+        alike = [one for one in self._saved.states.values() if one.image == this.image]
         before = [one for one in alike if this.start + TICK_NS > one.read]
         if not before:
             return 0, ()
         latest = max(before, key=lambda one: one.id)
         return latest.id, (latest.top,) if latest.top and ancestor_pid(latest.top) != this.pid else ()
 
-    def _former_of(self, process: Running) -> Former | None:
-        """Give what a former daemon knew of the same process, not of another with its pid; it may have called exec."""
-        former = self._former.processes.get(process.pid)
-        return former if former and process.start <= former.birth < process.start + 2 * TICK_NS else None
+    def _saved_process(self, process: Running) -> SavedProcess | None:
+        """Give what the previous daemon knew of this process, not of another with its pid; it may have called exec."""
+        saved = self._saved.processes.get(process.pid)
+        return saved if saved and process.start <= saved.birth < process.start + 2 * TICK_NS else None
 
-    def _runs_on(self, process: Running, former: Former) -> bool:
+    def _runs_on(self, process: Running, saved: SavedProcess) -> bool:
         """Tell whether a process has not called exec since; an image that cannot be read tells nothing."""
-        state = self._former.states.get(former.res_state_id)
-        image = state.image if state is not None else self._image_of_top(former)
+        state = self._saved.states.get(saved.res_state_id)
+        image = state.image if state is not None else self._image_of_top(saved)
         return process.image is None or image in (None, process.image)
 
-    def _image_of_top(self, known: Former) -> bytes | None:
+    def _image_of_top(self, known: SavedProcess) -> bytes | None:
         """Give the image that the topmost of a line runs, and so all others that share its state."""
         top = self._running.get(ancestor_pid(known.line[0])) if known.line else None
         return top.image if top is not None else None

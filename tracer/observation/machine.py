@@ -213,7 +213,7 @@ class Machine:
         }
 
     def look_at(self, view: View) -> None:
-        """Look at a view's file now; what has changed is told by :meth:`take_changed`."""
+        """Look at a view's file now; what has changed is given by :meth:`take_changed`."""
         if self._views.look_at(view):
             self._changed.append(view)
 
@@ -228,7 +228,7 @@ class Machine:
         return changed
 
     def gone(self, process_id: tuple[int, int, int]) -> Subject | None:
-        """Describe a process that has exited, or called exec, without a record that told of it; None if it lives."""
+        """Describe a process that has exited, or called exec, without a record of it; None if it lives."""
         pid, birth, execs = process_id
         entry = self._lineage.process(pid)
         lives = (entry.birth, entry.execs) == (birth, execs) if entry else self._procfs.is_alive(pid)

@@ -33,7 +33,7 @@ from tracer.observation.values import (
     Batch,
     FileRead,
     Newcomer,
-    NscdAsked,
+    NscdUsed,
     Observation,
     OtherFileOpened,
     ProcessKey,
@@ -117,7 +117,7 @@ class Observer:
         self._left: set[tuple[int, int, int]] = set()
         self._owed: dict[QueryKey, int] = {}
         self._steady = steady
-        self._told: list[tuple[QueryKey, Queries, QueriesSent]] = []
+        self._counted: list[tuple[QueryKey, Queries, QueriesSent]] = []
 
     # Records, as they come.
 
@@ -141,7 +141,7 @@ class Observer:
                     self._perhaps_left.append(left)
 
     def _identified(self, subject: Subject) -> Subject:
-        """Fill in when it was forked, if the kernel side did not see that and has been told since."""
+        """Fill in when it was forked, if the kernel side did not see that and has it by now."""
         if subject.birth:
             return subject
         entry = self._lineage.process(subject.tgid)
@@ -264,7 +264,7 @@ class Observer:
         if nscd:
             for subject in self._nscd_clients.take_confirmed():
                 self._meet(subject)
-                batch.observations.append(NscdAsked(until, subject))
+                batch.observations.append(NscdUsed(until, subject))
         batch.relatives = self._relatives(batch)
         batch.newcomers, self._newcomers = self._newcomers, {}
         for one in self._observed:  # what comes next needs them again
@@ -295,13 +295,13 @@ class Observer:
 
     def rest(self, is_steady: Callable[[QueriesSent], bool]) -> None:
         """Let the kernel side count on its own what was queried in this tick, as far as more of it changes nothing."""
-        for key, value, sent in self._told:
+        for key, value, sent in self._counted:
             if is_steady(sent):
                 self._steady.keep(key, value, sent)
-        self._told.clear()
+        self._counted.clear()
 
     def _checked(self, sent: QueriesSent) -> QueriesSent:
-        """Fill in when the process last did a stat of resolv.conf, which was not told."""
+        """Fill in when the process last did a stat of resolv.conf, which was not reported."""
         subject = sent.subject
         entry = self._lineage.process(subject.tgid)
         if entry is None or (entry.birth, entry.res_state_id) != (subject.birth, subject.res_state_id):
@@ -373,7 +373,7 @@ class Observer:
             one = QueriesSent(value.first, subject, address, key.netns, key.port, transport, queries, value.lookup)
             sent.append(one)
             if transport is Transport.UDP and not key.scope and not key.tick_part:
-                self._told.append((key, value, one))
+                self._counted.append((key, value, one))
         return sent
 
     # Who it was.

@@ -1,7 +1,7 @@
-"""What processes query of which more changes nothing: the kernel side counts it, and here it is asked how much.
+"""What processes query of which more changes nothing: the kernel side counts it, and here the counts are read.
 
 A process that queries what its resolv.conf lists does so in every tick. As long as nothing changes that it is judged
-by, the daemon need not know: it takes the counts when somebody asks, or when something is about to change.
+by, the daemon need not know: it takes the counts for a snapshot, or when something is about to change.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Counting(Protocol):
 class _Kept:
     key: QueryKey
     sent: QueriesSent
-    """As it was last told."""
+    """As it was last reported."""
     number: int = 0
     strays: int = 0
-    """How much of what was counted has been told."""
+    """How much of what was counted has been reported."""
 
 
 class SteadyQueries:
@@ -81,25 +81,25 @@ class SteadyQueries:
             self._places.setdefault(process, set()).add(place)
 
     def take(self, processes: Iterable[_Process]) -> list[QueriesSent]:
-        """Tell what these processes queried, and their workers, since that was last told."""
+        """Give what these processes queried, and their workers, since that was last reported."""
         return self._take({place for process in processes for place in self._places.get(process, ())})
 
     def take_all(self) -> list[QueriesSent]:
-        """Tell the same of all processes."""
+        """Give the same of all processes."""
         return self._take(self._kept)
 
     def retire(self, processes: Iterable[_Process]) -> None:
-        """Have what these processes query, and their workers, told in each tick again."""
+        """Have what these processes query, and their workers, reported in each tick again."""
         for place in {place for process in processes for place in self._places.get(process, ())}:
             self._retire(place)
 
     def after_grace_period(self) -> list[QueriesSent]:
-        """Tell what was still counted for those that were retired before it."""
-        told: list[QueriesSent] = []
+        """Give what was still counted for those that were retired before it."""
+        sent: list[QueriesSent] = []
         for place in self._kernel.steady.after_grace_period():
-            told += self._more(self._retired.pop(place), place)
+            sent += self._more(self._retired.pop(place), place)
             self._kernel.steady.free(place)
-        return told
+        return sent
 
     def _take(self, places: Iterable[int]) -> list[QueriesSent]:
         return [sent for place in places for sent in self._more(self._kept[place], place)]
@@ -116,7 +116,7 @@ class SteadyQueries:
         self._kernel.steady.retire(place)
 
     def _more(self, kept: _Kept, place: int) -> Iterator[QueriesSent]:
-        """Tell what was counted since, if anything; of the first of it is known that it was after the one before."""
+        """Give what was counted since, if anything; the first of it is known to be after the one before."""
         counts = self._kernel.steady_counts(place)
         number = counts.number - kept.number
         if number <= 0:
@@ -134,8 +134,8 @@ def _processes(sent: QueriesSent) -> Iterator[_Process]:
 
 
 def _is_same(one: QueriesSent, other: QueriesSent) -> bool:
-    def told(sent: QueriesSent) -> tuple[object, ...]:
+    def described(sent: QueriesSent) -> tuple[object, ...]:
         subject = sent.subject
         return subject.res_state_id, subject.root, key_of(subject), owner_key_of(subject)
 
-    return told(one) == told(other)
+    return described(one) == described(other)

@@ -1,4 +1,4 @@
-"""What was observed within a tick: plain values, complete, so that the ledger asks nobody.
+"""What was observed within a tick: plain values, complete, so that the ledger needs nothing else.
 
 Times are nanoseconds of CLOCK_BOOTTIME.
 """
@@ -48,7 +48,7 @@ class QueriesSent(NamedTuple):
 
 
 class FileRead(NamedTuple):
-    """A process read its view's file. ``view`` is None if it cannot be told which."""
+    """A process read its view's file. ``view`` is None if it cannot be determined."""
 
     at: int
     subject: Subject
@@ -87,8 +87,8 @@ class SocketTried(NamedTuple):
     service: int
 
 
-class NscdAsked(NamedTuple):
-    """A process turns out to ask nscd for names."""
+class NscdUsed(NamedTuple):
+    """A process turns out to look names up through nscd."""
 
     at: int
     subject: Subject
@@ -102,7 +102,7 @@ class ProcessLeft(NamedTuple):
     execed: bool = False
 
 
-Observation = QueriesSent | FileRead | ReadUndone | OtherFileOpened | SocketTried | NscdAsked | ProcessLeft
+Observation = QueriesSent | FileRead | ReadUndone | OtherFileOpened | SocketTried | NscdUsed | ProcessLeft
 
 
 class Relative(NamedTuple):

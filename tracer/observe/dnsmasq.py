@@ -15,7 +15,7 @@ _LINE = re.compile(rb"^[ \t]*(resolv-file[ \t]*=[ \t]*(?P<file>[^\s#]+)|no-resol
 
 
 def resolv_files(proc: str, pid: int) -> list[str] | None:
-    """Give the files that a dnsmasq was told to take its upstreams from; none where it was told to read none.
+    """Give the files that a dnsmasq is configured to take its upstreams from; none if it is configured to read none.
 
     None where nothing was said of it, or cannot be seen: it takes /etc/resolv.conf then. Configuration directories
     are not looked into.

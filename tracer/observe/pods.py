@@ -42,7 +42,7 @@ class Pods:
         return self._names.get(uid)
 
     def _read(self) -> None:
-        """Read the directory anew, unless it is as it was: its time is that of the last entry made or removed."""
+        """Read the directory again, unless it is as it was: its time is that of the last entry made or removed."""
         with suppress(OSError):
             changed = os.stat(self._directory).st_mtime_ns
             if changed == self._read_at:

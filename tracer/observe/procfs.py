@@ -95,7 +95,7 @@ class Procfs:
         return False
 
     def image(self, pid: int) -> bytes | None:
-        """Digest /proc/PID/auxv: new at each exec, since the kernel draws its addresses and random bytes anew."""
+        """Digest /proc/PID/auxv: new at each exec, since the kernel draws new addresses and random bytes."""
         return _digest(self._auxv(pid))
 
     def _auxv(self, pid: int) -> bytes | None:

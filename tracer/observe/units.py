@@ -31,7 +31,7 @@ class Placement(NamedTuple):
 
     ``unit`` is of the host's own manager, or ``user@UID/NAME`` of a user's. ``container`` is a container's id, or the
     name of an LXC container or a machine. ``inner_unit`` is the unit inside of that; ``runtime`` what runs it: ``lxc``,
-    ``nspawn``, or "" if it is told by its id.
+    ``nspawn``, or "" if its id identifies it.
     """
 
     unit: str | None = None

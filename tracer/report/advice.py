@@ -30,10 +30,10 @@ _WHY = {
     Cause.NOT_SEEN: "it has not read the file since resolvtrace started",
     Cause.EMPTY_FILE: "{who} read the file while it was empty, and has not re-read it",
 }
-_READS_ANEW_HELPS = frozenset(
+_RE_READING_HELPS = frozenset(
     {Cause.READ_ONCE, Cause.CHECKED_ONCE, Cause.POLLS, Cause.INHERITED, Cause.NOT_SEEN, Cause.EMPTY_FILE}
 )
-"""Where it is enough that the program reads the file anew, if its reload does that."""
+"""Causes for which it is enough that the program re-reads the file, if its reload does that."""
 _FOLLOWS_ON_ANOTHER_PATH = frozenset({Cause.PINNED, Cause.INHERITED})
 _NOTHING = "nothing to do"
 _LOCAL = frozenset({"127.0.0.1", "::1"})
@@ -143,7 +143,7 @@ def _parent(finding: Finding, background: Background) -> str | None:
 
 
 def _advice_stale(process: Process, address: str, finding: Finding, background: Background) -> str:
-    again = recover if finding.cause in _READS_ANEW_HELPS else restart
+    again = recover if finding.cause in _RE_READING_HELPS else restart
     advice = again(process.identity, process.pid)
     match finding.cause:
         case Cause.POLLS:

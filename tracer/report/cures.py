@@ -24,7 +24,7 @@ def restart(identity: Identity, pid: int) -> str:
 
 
 def recover(identity: Identity, pid: int, whom: str = "it") -> str:
-    """Say how to make a process read resolv.conf anew: by a reload where that is known to be enough, or a restart.
+    """Say how to make a process re-read resolv.conf: by a reload if that is known to be enough, or a restart.
 
     ``whom``: what to call it in front of its manager's command.
     """

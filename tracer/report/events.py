@@ -70,7 +70,7 @@ class FlagChanges:
     """Compares the flags of a tick with those of the tick before."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Begin with the flags that a former daemon raised: they are no news, unless they have been cleared since."""
+        """Begin with the previous daemon's flags: they are no news, unless they have been cleared since."""
         ruling = ledger.evaluator.policy.ruling
         self._flags = {
             Flag(process, key): pair.evidence.flagged

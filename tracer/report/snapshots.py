@@ -1,4 +1,4 @@
-"""From the ledger to the one snapshot of a tick. Only processes that changed are written anew."""
+"""From the ledger to the one snapshot of a tick. Only processes that changed are written again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tracer.version import VERSION
 _WALL_STEADY = 20_000_000
 """Nanoseconds."""
 _THROUGH_SERVICES = frozenset({LookupPath.NSCD, LookupPath.RESOLVED, LookupPath.SSSD, LookupPath.MIXED})
-"""Of clients on these paths it is told how the service fares."""
+"""For clients on these paths the state of the service is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +141,10 @@ class Snapshots:
         return replace(snapshot, processes=tuple(self._written.values()))
 
     def _write_changed(self, now: int, wall_now: int) -> None:
-        """Bring what is written of each process up to date; only what has changed is written anew.
+        """Bring what is written of each process up to date; only what has changed is written again.
 
         The wall clock's distance to the boot clock is kept until it has moved by more than it is adjusted in a
-        minute or two (adjtimex(2)): all times would be written anew for less than anybody sees.
+        minute or two (adjtimex(2)): all times would be written again for less than anybody sees.
         """
         changed = self._ledger.take_unreported()
         tracked = self._ledger.tracked

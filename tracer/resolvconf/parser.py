@@ -161,7 +161,7 @@ def _lookup_seconds(lines: list[tuple[bytes, bytes]], nameservers: int) -> int:
                     attempts = min(number, _ATTEMPTS_MAX)
             if _ONE_BY_ONE_OPTION.search(value):
                 rounds = 2
-    # res_send.c waits a second where it is told to wait none; with no attempts it asks nobody.
+    # res_send.c waits a second if it is set to wait none; with no attempts it queries nothing.
     return max(timeout, 1) * max(attempts, 0) * nameservers * (domains + 1) * rounds
 
 

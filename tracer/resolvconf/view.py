@@ -64,7 +64,7 @@ class View:
         self._absent: int | None = None
 
     def begin(self, root: Root, clock: Clock, history: History | None) -> None:
-        """Read it for the first time; ``history`` is what a former daemon knew of it."""
+        """Read it for the first time; ``history`` is what the previous daemon knew of it."""
         if history is not None:
             self.history = history
             self._looked = history.current.noticed
@@ -77,7 +77,7 @@ class View:
         self._looked = now
 
     def look(self, signature: rootfs.Signature | None, root: Root, clock: Clock) -> bool:
-        """Take in how the file is now; True if that made a new generation. Raises OSError, see :class:`Root`.
+        """Note how the file is now; True if that made a new generation. Raises OSError, see :class:`Root`.
 
         ``root`` is where the file is read if it changed.
         """

@@ -1,6 +1,6 @@
 """Which resolv.conf files there are, and who sees which.
 
-A view is looked at through the root directory of a process that sees it (its anchor), opened anew each time: a
+A view is looked at through the root directory of a process that sees it (its anchor), opened each time: a
 descriptor kept open would keep a container's file system from being unmounted. A view is a file, and not a process's
 word for it: an anchor that comes to see another file in its place is no anchor any more.
 """
@@ -34,7 +34,7 @@ _KEPT_UNUSED = 128
 
 @dataclass(frozen=True, slots=True)
 class SavedView:
-    """What a former daemon of this boot knew of a view."""
+    """What the previous daemon of this boot knew of a view."""
 
     path: str
     directory: rootfs.Identity
@@ -83,8 +83,8 @@ class ViewTable:
     ) -> None:
         """Begin with the host's view.
 
-        ``root_number`` gives a living process's root as the lineage numbers it. ``known`` are the histories that a
-        former daemon of this boot kept, by view, ``survived`` those of them in which a process lives on. The
+        ``root_number`` gives a living process's root as the lineage numbers it. ``known`` are the histories that the
+        previous daemon of this boot kept, by view, ``survived`` those of them in which a process lives on. The
         host's view is that of PID 1 or, if PID 1 may not be looked at, ours. ``root_reader`` reads what others see;
         the host's own process is trusted to have files that answer. Raises ResolvtraceError.
         """
@@ -165,7 +165,7 @@ class ViewTable:
             # Each comparison is a request to a root reader: the likely one comes first.
             if likely is not None and (likely.directory, likely.path) == (place.directory, path):
                 alike.insert(0, likely)
-            # Looked at anew: a file may be mounted over it, and the same link may lead elsewhere in another namespace.
+            # Read again: a file may be mounted over it, and the same link may lead elsewhere in another namespace.
             # And once more, since the file may have been replaced between the two looks.
             for view in alike:
                 if self._place_of(view) == place:
@@ -190,16 +190,16 @@ class ViewTable:
             return None
         place = root.place(path)
         directory = place.directory
-        wanted = HOST if not self.views else self._former_name(directory, path) or _name(mount_ns, directory, path)
+        wanted = HOST if not self.views else self._previous_name(directory, path) or _name(mount_ns, directory, path)
         for name in _numbered(wanted):
-            former, saved = self.views.get(name), self._known.get(name)
-            if former is not None:
-                if self._is_former(former, place, name):
+            previous, saved = self.views.get(name), self._known.get(name)
+            if previous is not None:
+                if self._is_previous(previous, place, name):
                     view = self._new_view(name, path, mount_ns, place, root)
-                    view.begin(root, self._clock, former.history)
-                    former.resume(view)
-                    return former
-                if name in self.in_use() or any(self._anchors(former)):
+                    view.begin(root, self._clock, previous.history)
+                    previous.resume(view)
+                    return previous
+                if name in self.in_use() or any(self._anchors(previous)):
                     continue
             elif saved is not None and not _is_same(directory, saved.directory, name in self._survived):
                 if name in self._survived:
@@ -207,21 +207,21 @@ class ViewTable:
                 saved = None
             break
         view = self._new_view(name, path, mount_ns, place, root)
-        view.begin(root, self._clock, saved.history if saved and former is None else None)
+        view.begin(root, self._clock, saved.history if saved and previous is None else None)
         self._known.pop(name, None)
         self.views[name] = view
         return view
 
-    def _former_name(self, directory: rootfs.Identity, path: str) -> str | None:
-        """Find what a former daemon called this view, if its name came from another mount namespace."""
+    def _previous_name(self, directory: rootfs.Identity, path: str) -> str | None:
+        """Find what the previous daemon called this view, if its name came from another mount namespace."""
         for name, saved in self._known.items():
             if saved.path == path and name != HOST and _is_same(directory, saved.directory, name in self._survived):
                 return name
         return None
 
-    def _is_former(self, former: View, place: rootfs.Place, name: str) -> bool:
+    def _is_previous(self, previous: View, place: rootfs.Place, name: str) -> bool:
         """Tell whether a view that had the name is the same, and nobody is left through whom it could be looked at."""
-        return _is_same(place.directory, former.directory, name in self.in_use()) and not any(self._anchors(former))
+        return _is_same(place.directory, previous.directory, name in self.in_use()) and not any(self._anchors(previous))
 
     def _new_view(self, name: str, path: str, mount_ns: int | None, place: rootfs.Place, root: Root) -> View:
         view = View(name, path, mount_ns, place.directory)
@@ -230,7 +230,7 @@ class ViewTable:
         return view
 
     def recall(self, name: str) -> View | None:
-        """Find a view by its name, also one that only a former daemon saw: it has a past, and no process yet."""
+        """Find a view by its name, also one that only the previous daemon saw: it has a past, and no process yet."""
         if name not in self.views and name in self._known:
             namespace = int(name.partition(":")[0])
             saved = self._known.pop(name)
@@ -354,7 +354,7 @@ class ViewTable:
                 view.anchors.pop(pid, None)
                 is_changed = self.look_at(view)
             else:
-                is_changed = self._take_in(view, pid, status)
+                is_changed = self._update_view(view, pid, status)
             if is_changed:
                 changed.append(view)
         return changed
@@ -362,9 +362,9 @@ class ViewTable:
     def look_at(self, view: View) -> bool:
         """Look at one view now; True if that made a new generation."""
         seen = self._file_status(view)
-        return seen is not None and self._take_in(view, *seen)
+        return seen is not None and self._update_view(view, *seen)
 
-    def _take_in(self, view: View, pid: int, status: rootfs.FileStatus) -> bool:
+    def _update_view(self, view: View, pid: int, status: rootfs.FileStatus) -> bool:
         try:
             return view.look(status.signature, self._root(pid), self._clock)
         except TimeoutError:

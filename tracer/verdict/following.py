@@ -135,9 +135,9 @@ class Asking:
         return (self.last - self.first) / SECOND
 
     def is_known(self, lookup_seconds: int = 0) -> bool:
-        """Tell whether enough was seen of it to tell, so that what comes need not be told in each tick.
+        """Tell whether enough was seen of it, so that its queries need not be reported in each tick.
 
-        Not of one that looks now and then: how often, only ticks tell.
+        Not of one that looks now and then: how often, only ticks show.
         """
         looks = [look for look in self.looks if look.last_query]
         if len(looks) < _FEWEST_LOOKS:

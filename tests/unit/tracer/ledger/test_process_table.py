@@ -13,7 +13,7 @@ from tracer.kernel.records import ancestor
 from tracer.ledger.process import Process, ProcessId
 from tracer.ledger.process_table import ProcessTable
 from tracer.ledger.resolver_state import ResolverState
-from tracer.observation.lineage import NOTHING_FORMER, Lineage
+from tracer.observation.lineage import NOTHING_SAVED, Lineage
 from tracer.observe.procfs import Procfs
 from tracer.resolvconf.history import SECOND
 from tracer.verdict.states import State
@@ -372,7 +372,7 @@ def test_children_of_before_the_daemon_inherit_too(tmp_path: Path) -> None:
     tree.add(10, auxv=b"the same")
     tree.add(11, parent=10, auxv=b"the same")
     world = World()
-    Lineage(world.map).seed(Procfs(tree.root), NOTHING_FORMER, world.clock.now)
+    Lineage(world.map).seed(Procfs(tree.root), NOTHING_SAVED, world.clock.now)
     world.change(NEW)
     world.past_grace()
     world.ask(10, OLD, 2)

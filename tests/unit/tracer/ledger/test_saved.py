@@ -10,7 +10,7 @@ from tracer.kernel.records import ancestor
 from tracer.ledger.past_uses import PastUseKey
 from tracer.ledger.process import ProcessId
 from tracer.ledger.saved import PastUseRecord, ProcessRecord, Saved, StateRecord, merged, saved_view, view_record
-from tracer.observation.lineage import Former, FormerState
+from tracer.observation.lineage import SavedProcess, SavedResolverState
 from tracer.resolvconf.history import first_generation
 from tracer.verdict.states import State
 
@@ -54,8 +54,8 @@ def test_a_lineage_tells_who_had_which_state_and_when_that_was_read() -> None:
     world.tick()
     lineage = world.saved().lineage()
     parent, child = world.map.entries[10], world.map.entries[11]
-    assert lineage.processes[11] == Former(child.birth, 0, parent.res_state_id, child.line, child.flags, 0)
-    assert lineage.states[parent.res_state_id] == FormerState(
+    assert lineage.processes[11] == SavedProcess(child.birth, 0, parent.res_state_id, child.line, child.flags, 0)
+    assert lineage.states[parent.res_state_id] == SavedResolverState(
         parent.res_state_id, world.machine.images[10], read, ancestor(10, parent.birth)
     )
 

@@ -12,7 +12,7 @@ from tests.support.doubles import FakeMap
 from tests.support.proctree import ProcTree
 from tests.support.world import World
 from tracer.kernel.records import LINE, KernelProcess, ProcessFlag, ancestor, ancestor_pid, is_ancestor
-from tracer.observation.lineage import NOTHING_FORMER, Former, FormerLineage, FormerState, Lineage, extended
+from tracer.observation.lineage import NOTHING_SAVED, Lineage, SavedLineage, SavedProcess, SavedResolverState, extended
 from tracer.observe.procfs import TICK_NS, Procfs, Running
 from tracer.resolvconf.history import SECOND
 
@@ -29,12 +29,12 @@ def tree(tmp_path: Path) -> ProcTree:
 
 def _seed(
     tree: ProcTree,
-    former: dict[int, Former] | None = None,
-    states: list[FormerState] | None = None,
+    saved: dict[int, SavedProcess] | None = None,
+    states: list[SavedResolverState] | None = None,
     seen: FakeMap | None = None,
 ) -> Lineage:
     lineage = Lineage(seen or FakeMap())
-    known = FormerLineage(former or {}, {one.id: one for one in states or []})
+    known = SavedLineage(saved or {}, {one.id: one for one in states or []})
     lineage.seed(Procfs(tree.root), known, SECOND)
     return lineage
 
@@ -108,39 +108,39 @@ def test_a_child_with_a_lower_pid_than_its_parent_is_found_too(tree: ProcTree) -
     assert _owner(lineage, 11) == 30000
 
 
-def test_what_a_former_daemon_saw_goes_before_the_auxv(tree: ProcTree) -> None:
+def test_what_the_previous_daemon_saw_goes_before_the_auxv(tree: ProcTree) -> None:
     """The child has read the file on its own since the fork."""
     tree.add(10, auxv=SAME)
     tree.add(11, parent=10, auxv=SAME, ticks=200)
     known = _running(tree, 11)
-    former = {11: Former(known.start, 3, 5, (), 0, 0)}
-    lineage = _seed(tree, former, [FormerState(5, known.image, 77)])
+    saved = {11: SavedProcess(known.start, 3, 5, (), 0, 0)}
+    lineage = _seed(tree, saved, [SavedResolverState(5, known.image, 77)])
     assert _owner(lineage, 11) == 11
     entry = _entry(lineage, 11)
     assert (entry.res_state_id, entry.execs) == (5, 3)
 
 
 def test_a_worker_of_before_the_restart_is_a_worker_after_it(tree: ProcTree) -> None:
-    """The former daemon knew both by one state."""
+    """The previous daemon knew both by one state."""
     tree.add(10, auxv=SAME)
     tree.add(11, parent=10, auxv=SAME)
     parent, child = _running(tree, 10), _running(tree, 11)
-    former = {
-        10: Former(parent.start, 0, 5, (), 0, 0),
-        11: Former(child.start, 0, 5, (ancestor(10, parent.start),), 0, 0),
+    saved = {
+        10: SavedProcess(parent.start, 0, 5, (), 0, 0),
+        11: SavedProcess(child.start, 0, 5, (ancestor(10, parent.start),), 0, 0),
     }
-    assert _owner(_seed(tree, former, [FormerState(5, child.image, 0)]), 11) == 10
+    assert _owner(_seed(tree, saved, [SavedResolverState(5, child.image, 0)]), 11) == 10
 
 
 @pytest.mark.parametrize("change", ["start", "image"])
-def test_what_a_former_daemon_knew_of_another_process_of_that_pid_is_no_use(tree: ProcTree, change: str) -> None:
+def test_what_the_previous_daemon_knew_of_another_process_of_that_pid_is_no_use(tree: ProcTree, change: str) -> None:
     """The pid was used again, or it called exec while no daemon ran."""
     tree.add(10, auxv=SAME)
     tree.add(11, parent=10, auxv=SAME)
     known = _running(tree, 11)
     start = known.start - 1 if change == "start" else known.start
     image = b"other" if change == "image" else known.image
-    lineage = _seed(tree, {11: Former(start, 3, 5, (), 0, 0)}, [FormerState(5, image, 0)])
+    lineage = _seed(tree, {11: SavedProcess(start, 3, 5, (), 0, 0)}, [SavedResolverState(5, image, 0)])
     assert _owner(lineage, 11) == 10
     assert _entry(lineage, 11).execs == (4 if change == "image" else 0), "another program, or another process"
 
@@ -150,7 +150,7 @@ def test_a_birth_is_found_again_though_proc_tells_it_to_the_clock_tick(tree: Pro
     tree.add(10, auxv=SAME)
     known = _running(tree, 10)
     born = known.start + TICK_NS - 1
-    entry = _entry(_seed(tree, {10: Former(born, 0, 5, (), 0, 0)}, [FormerState(5, known.image, 0)]), 10)
+    entry = _entry(_seed(tree, {10: SavedProcess(born, 0, 5, (), 0, 0)}, [SavedResolverState(5, known.image, 0)]), 10)
     assert (entry.birth, entry.res_state_id) == (born, 5)
 
 
@@ -160,8 +160,8 @@ def test_who_was_forked_while_no_daemon_ran_joins_its_parents_state(tree: ProcTr
     tree.add(10, auxv=SAME)
     tree.add(11, parent=10, auxv=SAME, ticks=200)
     parent, child = _running(tree, 10), _running(tree, 11)
-    state = FormerState(5, parent.image, child.start + read)
-    lineage = _seed(tree, {10: Former(parent.start, 0, 5, (), 0, 0)}, [state])
+    state = SavedResolverState(5, parent.image, child.start + read)
+    lineage = _seed(tree, {10: SavedProcess(parent.start, 0, 5, (), 0, 0)}, [state])
     assert (_owner(lineage, 11) == 10) is shares
     assert (_entry(lineage, 11).res_state_id == 5) is shares
 
@@ -171,10 +171,10 @@ def test_who_was_forked_while_no_daemon_ran_and_lost_its_parent_has_the_state_of
     tree.add(11, auxv=SAME, ticks=200)
     child = _running(tree, 11)
     states = [
-        FormerState(5, child.image, child.start - 9 * SECOND),
-        FormerState(6, child.image, child.start - SECOND),
-        FormerState(7, child.image, child.start + SECOND),
-        FormerState(8, b"other", child.start - SECOND),
+        SavedResolverState(5, child.image, child.start - 9 * SECOND),
+        SavedResolverState(6, child.image, child.start - SECOND),
+        SavedResolverState(7, child.image, child.start + SECOND),
+        SavedResolverState(8, b"other", child.start - SECOND),
     ]
     lineage = _seed(tree, {}, states)
     assert _entry(lineage, 11).res_state_id == 6
@@ -257,13 +257,13 @@ def test_a_parent_that_read_while_the_probes_loaded_is_on_its_own(tree: ProcTree
 
 
 def test_states_are_numbered_on_from_those_of_before(tree: ProcTree) -> None:
-    """What a former daemon kept of reads and queries lies before whatever comes now."""
+    """What the previous daemon kept of reads and queries lies before whatever comes now."""
     world = World()
     world.start(99)
     before = world.map.entries[99].res_state_id
     tree.add(10)
     lineage = Lineage(world.map)
-    lineage.seed(Procfs(tree.root), NOTHING_FORMER, world.clock.now)
+    lineage.seed(Procfs(tree.root), NOTHING_SAVED, world.clock.now)
     assert _entry(lineage, 10).res_state_id > before
 
 

@@ -596,7 +596,7 @@ def test_a_restart_in_an_empty_moment_makes_no_generation_of_it(machine: Machine
     assert again.host.history.current.number == 1
 
 
-def test_a_view_that_only_the_former_daemon_saw_is_recalled_and_resumed(machine: Machine) -> None:
+def test_a_view_that_only_the_previous_daemon_saw_is_recalled_and_resumed(machine: Machine) -> None:
     """A process is restored before anybody has looked through it."""
     file = machine.root("container", listing(OLD))
     machine.process(20, "container", namespace="container")
