@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.campaign.batch import Figures, play
 from tests.campaign.generator import BATCH, generate
 from tests.campaign.shrinking import shrink
-from tests.campaign.steps import told
+from tests.campaign.steps import as_scenario
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
     figures, began = Figures(), time.monotonic()
     wanted = [options.seed] if options.seed is not None else range(options.first, options.first + options.histories)
     if options.seed is not None:
-        print(told(generate(options.seed)))
+        print(as_scenario(generate(options.seed)))
     seeds = list(wanted)
     while seeds:
         batch = [seed for seed in seeds if seed // BATCH == seeds[0] // BATCH]

@@ -65,7 +65,7 @@ class View:
 
 @dataclass(eq=False)
 class Pair:
-    """A process and a nameserver: what was asked, and the evidence since its removal."""
+    """A process and a nameserver: what was queried, and the evidence since its removal."""
 
     own: Counter[str] = field(default_factory=Counter)
     workers: Counter[str] = field(default_factory=Counter)
@@ -118,14 +118,14 @@ class Process:
     """Of which one is its last read: more than one where the contract leaves that open."""
     read_order: int = 0
     read_at: float = 0.0
-    listed_asked_at: float = 0.0
+    listed_queried_at: float = 0.0
     first_reads: dict[Removal, float] = field(default_factory=dict)
     known: tuple[str, ...] = ()
     """What its view listed when it last read it; before its first read, when it began."""
     has_read: bool = False
     looked: bool = False
     opened: bool = False
-    asked: bool = False
+    queried: bool = False
 
     @property
     def view(self) -> View:
@@ -195,10 +195,10 @@ class Contract:
             if one.root is one.view:
                 one.generations.add(one.root.generation)
 
-    def ask(self, process: Process, letter: str, count: int, transport: str, began: float, ended: float) -> None:
+    def query(self, process: Process, letter: str, count: int, transport: str, began: float, ended: float) -> None:
         """Send queries between two moments. They are the process's, and its owner's by a worker."""
         order = next(self._order)
-        process.asked = True
+        process.queried = True
         owner = self.owner(process)
         self._count(process, process, (letter, process.network), count, transport, began, ended, order)
         if owner is not process:
@@ -251,10 +251,10 @@ class Contract:
 
     def _left(self, process: Process, removal: Removal) -> set[str]:
         """Whether it has been active since the removal; open where only others were, or it only looked."""
-        if max(process.read_at if process.opened else 0.0, process.listed_asked_at) > removal.latest:
+        if max(process.read_at if process.opened else 0.0, process.listed_queried_at) > removal.latest:
             return {"retired"}
         others = process.parent is not None or any(pair.workers for pair in process.pairs.values())
-        if others or process.looked or max(process.read_at, process.listed_asked_at) >= removal.earliest:
+        if others or process.looked or max(process.read_at, process.listed_queried_at) >= removal.earliest:
             return {"quiet", "retired"}
         return {"quiet"}
 
@@ -289,7 +289,7 @@ class Contract:
         pair.last, pair.order = ended, order
         if letter in view.listed:
             if judged is sender:
-                judged.listed_asked_at = began
+                judged.listed_queried_at = began
             self._clear(judged, order)
         elif removal is not None:
             own = judged.first_reads.get(removal, 0.0)
@@ -300,7 +300,7 @@ class Contract:
                 pair.vague = True
 
     def _clear(self, process: Process, order: int) -> None:
-        """Drop what was asked before the last read, or in the grace of the first: a listed nameserver is asked now."""
+        """Drop queries before the last read, or in the grace of the first: a listed nameserver is queried now."""
         for pair in process.pairs.values():
             if pair.removal is None or process.read_order > order or not process.has_read:
                 continue
@@ -324,7 +324,7 @@ class Contract:
             merged.workers = pair.workers - mine.own
             heir.pairs[place] = merged
         heir.generations |= owner.generations if owner.looked else set()
-        heir.listed_asked_at = max(heir.listed_asked_at, owner.listed_asked_at)
+        heir.listed_queried_at = max(heir.listed_queried_at, owner.listed_queried_at)
         heir.first_reads = {**owner.first_reads, **heir.first_reads}
         heir.looked |= owner.looked
         heir.opened |= owner.opened

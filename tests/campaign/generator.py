@@ -10,7 +10,7 @@ from random import Random
 
 from tests.campaign.steps import Step
 from tests.scenarios.files import HOWS
-from tests.scenarios.world import ASKS, READS
+from tests.scenarios.world import QUERY_WAYS, READS
 
 __all__ = ["BATCH", "generate"]
 
@@ -20,8 +20,8 @@ NEVER_LISTED = "KL"
 MOST_ALIVE = 12
 
 ACTS = {
-    "ask": 36,
-    "read and ask": 12,
+    "query": 36,
+    "read and query": 12,
     "fork": 12,
     "job": 10,
     "stat": 3,
@@ -39,7 +39,7 @@ ACTS = {
     "leave_main_thread": 2,
 }
 CREATING = ("fork", "fork_twice", "spawn", "job")
-WHILE_DOWN = ("ask", "ask", "fork", "exit", "exec", "kill")
+WHILE_DOWN = ("query", "query", "fork", "exit", "exec", "kill")
 
 
 def generate(seed: int) -> list[Step]:
@@ -150,18 +150,18 @@ class _Writer:
         name = self.random.choice(movable)
         own = getattr(self, f"_{kind.replace(' ', '_')}", None)
         if full and kind in CREATING:
-            self._ask(name)
+            self._query(name)
         elif own is not None:
             own(name)
         else:
             self._do(kind, name)
 
-    def _read_and_ask(self, name: str) -> None:
+    def _read_and_query(self, name: str) -> None:
         self._read(name)
         for _ in range(self.random.choice((1, 1, 2))):
-            self._ask(name, listed=True)
+            self._query(name, listed=True)
         if self.random.random() < 0.4:
-            self._ask(name)
+            self._query(name)
 
     def _fork(self, parent: str) -> None:
         self._forked("fork", parent)
@@ -172,7 +172,7 @@ class _Writer:
     def _forked(self, how: str, parent: str) -> None:
         child = self._new(how, parent)
         if self.random.random() < 0.6:
-            self._ask(child)
+            self._query(child)
 
     def _spawn(self, parent: str) -> None:
         self._settle_in(self._new("spawn", parent))
@@ -211,14 +211,14 @@ class _Writer:
         worker = self._new("fork", master)
         for act in self.random.choice(("a", "aa", "ara", "ra", "ar", "arra")):
             if act == "a":
-                self._ask(worker)
+                self._query(worker)
             else:
                 self._read(worker)
-                self._ask(worker, listed=True)
+                self._query(worker, listed=True)
         self._exit(worker)
 
     def _begin(self, name: str) -> None:
-        """Most read and ask before anything else; a master may only read, and some never read."""
+        """Most read and query before anything else; a master may only read, and some never read."""
         kind = self.random.random()
         if kind < 0.75:
             self._settle_in(name)
@@ -226,25 +226,25 @@ class _Writer:
             self._read(name)
             self.mute.add(name)
         else:
-            self._ask(name, listed=True)
+            self._query(name, listed=True)
 
     def _settle_in(self, name: str) -> None:
         self._read(name)
-        self._ask(name, listed=True)
+        self._query(name, listed=True)
 
     def _moved(self, name: str, label: str, *, always: bool = False) -> None:
         """Let it read where it is now, or go on with what it had."""
         if name not in self.mute and (always or self.random.random() < 0.6):
             self.view[name] = label
             self._read(name)
-            self._ask(name, listed=True)
+            self._query(name, listed=True)
 
     def _read(self, name: str) -> None:
         if name in self.mute:
             return
         self._do("read", name, self.random.choice(READS))
 
-    def _ask(self, name: str, *, listed: bool = False) -> None:
+    def _query(self, name: str, *, listed: bool = False) -> None:
         if name in self.mute:
             return
         label = self.view[name]
@@ -255,7 +255,7 @@ class _Writer:
             letter = self.random.choice(NEVER_LISTED)
         else:
             letter = self.random.choice(self.listed[label])
-        self._do("ask", name, letter, self.random.choice((1, 1, 1, 2, 3, 23)), self.random.choice(ASKS))
+        self._do("query", name, letter, self.random.choice((1, 1, 1, 2, 3, 23)), self.random.choice(QUERY_WAYS))
 
     def _new(self, how: str, parent: str | None = None) -> str:
         self._number += 1

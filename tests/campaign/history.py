@@ -128,16 +128,16 @@ class History:
         process.stat()
         self.contract.look(model)
 
-    def _ask(self, name: str, letter: str, count: int, how: str) -> None:
+    def _query(self, name: str, letter: str, count: int, how: str) -> None:
         process, model = self._get(name)
         if model.network and how in ("tcp", "kept"):
             how = "sendto"  # nobody serves there, and a kept socket is of where it was made
         if self._looks_like_a_read_while_down(model, letter):
             raise Skipped
         began = time.time()
-        process.ask(letter, count, how)
+        process.query(letter, count, how)
         if self.counting:
-            self.contract.ask(model, letter, count, "tcp" if how == "tcp" else "udp", began, time.time())
+            self.contract.query(model, letter, count, "tcp" if how == "tcp" else "udp", began, time.time())
 
     def _jail(self, label: str, letters: str) -> None:
         self.world.jail(label, letters)
@@ -233,7 +233,7 @@ class History:
         return max((end for end in ends if end != float("inf")), default=0.0) + contract.MARGIN
 
     def own_grace_ends(self) -> float:
-        """Give when the grace of each process's own read is over, and that of what it asked last."""
+        """Give when the grace of each process's own read is over, and that of what it queried last."""
         ends = [self.grace_ends()]
         for model in self.contract.living():
             ends += [read + removal.grace for removal, read in model.first_reads.items()]

@@ -9,7 +9,7 @@ from random import Random
 
 from tests.campaign.batch import Figures, play
 from tests.campaign.comparison import Disagreement
-from tests.campaign.steps import TOGETHER, Step, told
+from tests.campaign.steps import TOGETHER, Step, as_scenario
 
 __all__ = ["shrink"]
 
@@ -26,7 +26,7 @@ def shrink(directory: Path, steps: Sequence[Step], kind: str, say: Callable[[str
     """
     left, seen = list(steps), _try(directory / "again", [list(steps)], kind)[0]
     if not seen:
-        return f"it did not happen again:\n{told(left)}\n{left!r}"
+        return f"it did not happen again:\n{as_scenario(left)}\n{left!r}"
     left = _until_the_first(left, seen)
     random, end, number = Random(0), time.monotonic() + SECONDS, 0
     while time.monotonic() < end:
@@ -39,7 +39,7 @@ def shrink(directory: Path, steps: Sequence[Step], kind: str, say: Callable[[str
         left, seen = min(smaller, key=lambda pair: len(pair[0]))
         left = _until_the_first(left, seen)
         say(f"{len(left)} steps are left")
-    return "\n".join([told(left), *map(str, seen), repr(left)])
+    return "\n".join([as_scenario(left), *map(str, seen), repr(left)])
 
 
 def _shorter(steps: list[Step], random: Random) -> list[list[Step]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["TOGETHER", "Step", "told"]
+__all__ = ["TOGETHER", "Step", "as_scenario"]
 
 Step = tuple[str | int, ...]
-"""A word and what belongs to it: ("ask", "p1", "A", 2, "sendto")."""
+"""A word and what belongs to it: ("query", "p1", "A", 2, "sendto")."""
 
 TOGETHER = {
     "settle": "world.settle()",
@@ -22,7 +22,7 @@ TOGETHER = {
 """Steps that all histories of a batch take together, and how they read."""
 
 
-def told(steps: Sequence[Step]) -> str:
+def as_scenario(steps: Sequence[Step]) -> str:
     """Give a history as the lines of a scenario."""
     return "\n".join(_line(step) for step in steps)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaign.batch import Figures, play
-from tests.campaign.steps import Step, told
+from tests.campaign.steps import Step, as_scenario
 from tests.campaign.stories import ACROSS_RESTARTS, READS_OF_ANOTHER_VIEW, WITHIN_A_TICK, story
 
 
@@ -17,7 +17,7 @@ def agree(directory: Path, stories: Mapping[str, list[Step]]) -> None:
     names = list(stories)
     found = play(directory, dict(enumerate(stories.values())), Figures())
     for number, disagreements in found.items():
-        print(f"\n{names[number]}:", told(stories[names[number]]), *disagreements, sep="\n")
+        print(f"\n{names[number]}:", as_scenario(stories[names[number]]), *disagreements, sep="\n")
     assert not [names[number] for number in found]
 
 

@@ -148,7 +148,7 @@ def test_the_flag_goes_up_and_down(tmp_path: Path) -> None:
         running.wait_for("THE FLAG IS UP")
         with nothing_stays(running):
             assert running.end() == 0, running.complaint
-    told = [
+    expected = [
         r"resolv.conf now lists 192\.168\.122\.72",
         r"healthy gets 192\.168\.122\.204",
         r"frozen still gets 192\.168\.122\.203",
@@ -163,7 +163,7 @@ def test_the_flag_goes_up_and_down(tmp_path: Path) -> None:
         r'comm="frozen",\s+nameserver="192\.168\.122\.65".* (\(no series\)|[1-9])',  # another demo may be on
         r"Success: flagged",
     ]
-    assert re.search(".*".join(told), running.printed, re.DOTALL), running.printed
+    assert re.search(".*".join(expected), running.printed, re.DOTALL), running.printed
     assert not running.complaint
     assert max(map(len, running.printed.splitlines())) < 80
     assert "\x1b" not in running.printed

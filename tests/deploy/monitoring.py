@@ -123,8 +123,8 @@ def prometheus(
         "rule_files": [str(quick_rules(directory))],
     }
     if tell is not None:
-        told = {"static_configs": [{"targets": [tell.url.removeprefix("http://")]}]}
-        config["alerting"] = {"alertmanagers": [told]}
+        alertmanager = {"static_configs": [{"targets": [tell.url.removeprefix("http://")]}]}
+        config["alerting"] = {"alertmanagers": [alertmanager]}
     file = directory / "prometheus.yml"
     file.write_text(yaml.safe_dump(config))
     flags = [f"--config.file={file}", f"--storage.tsdb.path={directory / 'data'}", "--web.listen-address=127.0.0.1:0"]

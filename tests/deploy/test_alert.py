@@ -76,10 +76,10 @@ def test_the_alert_says_who_and_what_to_do(run: Run) -> None:
     """The unit, both nameservers, and a command that would cure it."""
     assert run.fired["status"]["state"] == "active"
     assert run.fired["labels"]["alertname"] == "StaleResolver"
-    told = run.fired["annotations"]
-    assert (told["unit"], told["old_nameserver"], told["new_nameserver"]) == (UNIT, OLD, NEW)
-    assert told["command"] == f"systemctl restart {UNIT}"
-    assert told["summary"].startswith(f"{UNIT} on 127.0.0.1:")
+    annotations = run.fired["annotations"]
+    assert (annotations["unit"], annotations["old_nameserver"], annotations["new_nameserver"]) == (UNIT, OLD, NEW)
+    assert annotations["command"] == f"systemctl restart {UNIT}"
+    assert annotations["summary"].startswith(f"{UNIT} on 127.0.0.1:")
 
 
 def test_the_restart_resolves_it(run: Run) -> None:

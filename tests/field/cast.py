@@ -17,7 +17,7 @@ class Part:
 
     script: str
     arguments: tuple[str, ...] = ()
-    asks: str = OLD
+    nameserver: str = OLD
     queries: int = 2
     by_child: bool = False
     within: tuple[str, ...] = ()
@@ -43,8 +43,10 @@ class Cast:
             self.programs[name] = program
         for name, part in parts.items():
             program = self.programs[name]
-            self.pids[name] = self.stage.child(program, part.asks) if part.by_child else program.pid
-            self.before[name] = self.stage.wait_to_query(self.pids[name], part.asks, part.queries, since_start=True)
+            self.pids[name] = self.stage.child(program, part.nameserver) if part.by_child else program.pid
+            self.before[name] = self.stage.wait_to_query(
+                self.pids[name], part.nameserver, part.queries, since_start=True
+            )
         self._parts |= parts
 
     def await_look(self, name: str) -> None:
@@ -54,9 +56,9 @@ class Cast:
         assert row is not None
         self.stage.wait(pid, lambda now: bool(now["last_read"] != row["last_read"]), f"{name} to look at the file")
 
-    def asking(self, name: str, address: str | None = None, more: int = 3) -> Row:
+    def querying(self, name: str, address: str | None = None, more: int = 3) -> Row:
         """Give the row of a process after it has queried a nameserver some times more."""
-        return self.stage.wait_to_query(self.pids[name], address or self._parts[name].asks, more)
+        return self.stage.wait_to_query(self.pids[name], address or self._parts[name].nameserver, more)
 
     def when(self, name: str, state: str) -> Row:
         """Give the row of a process once it is in a state."""

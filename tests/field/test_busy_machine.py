@@ -39,8 +39,8 @@ def test_no_warning(stage: Stage, seconds: float) -> None:
     cast = Cast(stage)
     cast.start(
         {
-            "jailed": Part("jailed", (JAIL, "getaddrinfo"), asks="127.0.0.1"),
-            "jailed-at-once": Part("jailed", (JAIL, "gethostbyname", "0"), asks="127.0.0.1"),
+            "jailed": Part("jailed", (JAIL, "getaddrinfo"), nameserver="127.0.0.1"),
+            "jailed-at-once": Part("jailed", (JAIL, "gethostbyname", "0"), nameserver="127.0.0.1"),
             "helped": Part("helped", (f"jail={JAIL}", "once")),
         }
     )

@@ -12,13 +12,13 @@ from tests.support.tracing import Daemon
 
 LOOPBACK, DEFAULT = "127.0.0.1", "192.168.122.80"
 CONFIGURED = rf"if it still queries {DEFAULT}, look for that in its own configuration"
-PINNED = Part("pinned", (LOOPBACK,), asks=LOOPBACK)
-PINNED_READER = Part("reads_and_is_pinned", (LOOPBACK,), asks=LOOPBACK)
+PINNED = Part("pinned", (LOOPBACK,), nameserver=LOOPBACK)
+PINNED_READER = Part("reads_and_is_pinned", (LOOPBACK,), nameserver=LOOPBACK)
 BEFORE = {"before": PINNED, "reads-before": PINNED_READER}
 DURING = {
     "during": PINNED,
-    "takes-loopback": Part("frozen", (LOOPBACK,), asks=LOOPBACK),
-    "takes-a-default": Part("frozen", (DEFAULT,), asks=DEFAULT),
+    "takes-loopback": Part("frozen", (LOOPBACK,), nameserver=LOOPBACK),
+    "takes-a-default": Part("frozen", (DEFAULT,), nameserver=DEFAULT),
 }
 AFTER = {"after": PINNED, "reads-after": PINNED_READER}
 
@@ -39,7 +39,7 @@ def cast(running: Daemon) -> Iterator[Cast]:
 @pytest.mark.parametrize("name", ["before", "reads-before", "during", "after", "reads-after"])
 def test_who_is_told_to_query_loopback(cast: Cast, name: str) -> None:
     """It is never flagged because the file was empty for a moment, before its start or during its life."""
-    row = cast.asking(name, more=6)
+    row = cast.querying(name, more=6)
     assert row["state"] == "unlisted"
     assert_says(row, "has not listed since resolvtrace started$", f"look for {LOOPBACK} in its own configuration$")
 
@@ -61,6 +61,6 @@ def test_a_default_while_the_file_is_empty(cast: Cast) -> None:
 
 def test_a_default_taken_from_the_empty_file(cast: Cast) -> None:
     """Who took another default than loopback from the empty file needs a restart first."""
-    row = cast.asking("takes-a-default")
+    row = cast.querying("takes-a-default")
     assert row["state"] == "unlisted"
     assert_says(row, "its last read found an empty file", rf"^restart \S+ \(pid \d+\); {CONFIGURED}$")

@@ -19,7 +19,7 @@ def cast(running: Daemon) -> Iterator[Cast]:
     """Start two forwarders that read the file once, and let it name one of them."""
     with Stage(running) as stage:
         cast = Cast(stage)
-        cast.start({"client": Part("pinned", (STUB, ANOTHER), asks=STUB)})
+        cast.start({"client": Part("pinned", (STUB, ANOTHER), nameserver=STUB)})
         cast.start({"stub": Part("forwarder", (STUB, "early")), "another": Part("forwarder", (ANOTHER, "early"))})
         stage.change_past_grace(f"nameserver {STUB}\n{SHORT}")
         yield cast
@@ -27,7 +27,7 @@ def cast(running: Daemon) -> Iterator[Cast]:
 
 def test_the_stub_itself(cast: Cast) -> None:
     """It forwards to the upstream now on behalf of whoever reads the file: it was not left behind."""
-    assert cast.asking("stub", more=6)["state"] == "unlisted"
+    assert cast.querying("stub", more=6)["state"] == "unlisted"
 
 
 def test_another_forwarder(cast: Cast) -> None:

@@ -27,7 +27,7 @@ HELPED = {
 }
 JAILED = {
     f"jailed-{function}-{kind}{'-late' if not before else ''}": Part(
-        "jailed", (jail, function, str(before)), asks=LOOPBACK
+        "jailed", (jail, function, str(before)), nameserver=LOOPBACK
     )
     for function in ("getaddrinfo", "gethostbyname")
     for kind, jail in (("etc", JAIL), ("bare", BARE_JAIL))
@@ -69,7 +69,7 @@ def cast(running: Daemon) -> Iterator[Cast]:
         stage.world.path(BARE_JAIL).mkdir()
         cast = Cast(stage)
         clients = {
-            f"client-{address}": Part("pinned", (address,), asks=address) for address in (EARLY, LATE, CONFIGURED)
+            f"client-{address}": Part("pinned", (address,), nameserver=address) for address in (EARLY, LATE, CONFIGURED)
         }
         cast.start(clients)
         cast.start(PARTS)
@@ -93,7 +93,7 @@ def test_a_forwarder_that_read_the_file_once(cast: Cast, name: str) -> None:
 
 def test_a_forwarder_whose_upstreams_are_not_known(cast: Cast) -> None:
     """Who serves port 53 and queries what it was told otherwise is not judged by resolv.conf."""
-    row = cast.asking("forwards-as-configured")
+    row = cast.querying("forwards-as-configured")
     assert row["state"] == "unlisted"
     assert_says(row, "on behalf of others; it is not known where it takes its upstreams from$", "^nothing to do")
 
@@ -101,7 +101,7 @@ def test_a_forwarder_whose_upstreams_are_not_known(cast: Cast) -> None:
 @pytest.mark.parametrize("address", [EARLY, LATE, CONFIGURED])
 def test_a_client_of_a_forwarder(cast: Cast, address: str) -> None:
     """Whoever queries a forwarder that resolv.conf never listed has its own configuration."""
-    assert cast.asking(f"client-{address}")["state"] == "unlisted"
+    assert cast.querying(f"client-{address}")["state"] == "unlisted"
 
 
 @pytest.mark.parametrize("name", HELPED)
@@ -117,7 +117,7 @@ def test_a_helper_reads_the_file(cast: Cast, name: str) -> None:
 @pytest.mark.parametrize("name", JAILED)
 def test_a_jail_without_the_file(cast: Cast, name: str) -> None:
     """The C library queries loopback there; what came before is judged by the file read then. Nothing is lost."""
-    row = cast.asking(name, LOOPBACK)
+    row = cast.querying(name, LOOPBACK)
     states = {use["address"]: use["state"] for use in row["nameservers"]}
     assert states.pop(LOOPBACK) == "unlisted"
     assert states in ({}, {OLD: "retired"}, {OLD: "quiet"})
@@ -178,7 +178,7 @@ def test_a_poller_recovers_by_itself(cast: Cast, name: str) -> None:
     """Who looks at the file every few seconds need not be restarted."""
     row = cast.after[name]
     assert_says(row, "looks at the file every 9 s and will recover by itself$", "it follows by itself within 9 s")
-    row = cast.asking(name, NEW)
+    row = cast.querying(name, NEW)
     row = cast.stage.wait(cast.pids[name], lambda row: of_pair(row, OLD) == "retired", "it to follow")
     assert row["state"] == "current"
 
@@ -190,9 +190,9 @@ def test_a_restart_of_the_daemon(cast: Cast) -> None:
     cast.stage.daemon.stop()
     cast.stage.daemon.start()
     for name in HELPED:
-        row = cast.asking(name)
+        row = cast.querying(name)
         assert row["state"] == "stale", row
         assert_says(row, r"; its helper, pid \d+, read the file at generation 1", "^restart ")
     for name in JAILED:
-        row = cast.asking(name, LOOPBACK)
+        row = cast.querying(name, LOOPBACK)
         assert_says(row, "there is no ", "^put a copy ")

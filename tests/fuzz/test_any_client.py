@@ -67,11 +67,11 @@ def test_any_request_to_the_socket(number: int) -> None:
             for sent in inputs(number, JSON_PIECES):
                 connection = socket.socket(socket.AF_UNIX)
                 connection.connect(path)
-                told = answer_to(connection, sent)
-                if not told:  # turned away in the middle of a line too long: the answer may be lost with the rest
+                answer = answer_to(connection, sent)
+                if not answer:  # turned away in the middle of a line too long: the answer may be lost with the rest
                     assert len(sent) > 4096, sent
                     continue
-                (line,) = told.splitlines()
+                (line,) = answer.splitlines()
                 assert {"error"} == json.loads(line).keys() or b'"want"' in sent, sent
             assert client.fetch_json(path, WAIT)["processes"]
 
@@ -81,11 +81,11 @@ def test_any_request_to_the_web_server(number: int) -> None:
     """HTTP or nothing, no page where none was asked for, and never a failure of its own; it serves on."""
     with running(lambda: WebServer.start(full, "127.0.0.1:0")) as server:
         for sent in inputs(number, HTTP_PIECES):
-            told = answer_to(socket.create_connection(server.address), sent)
-            assert told == b"" or told.startswith(b"HTTP/1.1 "), sent
-            assert not told.startswith(b"HTTP/1.1 5") or told.startswith((b"HTTP/1.1 501", b"HTTP/1.1 505")), sent
-        told = answer_to(socket.create_connection(server.address), b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert told.startswith(b"HTTP/1.1 200 ")
+            answer = answer_to(socket.create_connection(server.address), sent)
+            assert answer == b"" or answer.startswith(b"HTTP/1.1 "), sent
+            assert not answer.startswith(b"HTTP/1.1 5") or answer.startswith((b"HTTP/1.1 501", b"HTTP/1.1 505")), sent
+        answer = answer_to(socket.create_connection(server.address), b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 @settings(deadline=None, max_examples=200)

@@ -69,7 +69,7 @@ def test_a_tick_costs_what_was_asked_in_it() -> None:
     busy, idle = [], []
     for _ in range(TICKS):
         for pid in pids:
-            world.ask(pid)
+            world.query(pid)
         busy.append(_seconds_of_tick(world))
         world.tick()
         idle.append(_seconds_of_tick(world))

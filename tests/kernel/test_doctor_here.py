@@ -72,11 +72,11 @@ def test_root_with_a_daemon(tmp_path: Path) -> None:
     wanted = ("kernel", "namespaces", "privileges", "bpf", "cgroup2", "tracefs", "bcc", "socket", "daemon", "probes")
     assert {name: found[name] for name in wanted} == {name: {"ok"} for name in wanted}, done.stdout
     assert (done.returncode, done.stderr) == (status(found), "")
-    told = json.loads(as_json.stdout)
-    assert [set(finding) for finding in told["findings"]] == [{"check", "result", "finding", "remedy"}] * len(
-        told["findings"]
+    printed = json.loads(as_json.stdout)
+    assert [set(finding) for finding in printed["findings"]] == [{"check", "result", "finding", "remedy"}] * len(
+        printed["findings"]
     )
-    assert {finding["check"] for finding in told["findings"]} == set(found)
+    assert {finding["check"] for finding in printed["findings"]} == set(found)
 
 
 def test_no_daemon(tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def of_resolv_conf(world: World) -> list[tuple[str, str]]:
     """Run it in a world; give result and text of what it finds of resolv.conf."""
     program = world.start([RESOLVTRACE, "doctor", "--json", "--socket", "/nonexistent"])
     program.wait(SECONDS)
-    told = json.loads(program.output())
-    return [(one["result"], one["finding"]) for one in told["findings"] if one["check"] == "resolv.conf"]
+    printed = json.loads(program.output())
+    return [(one["result"], one["finding"]) for one in printed["findings"] if one["check"] == "resolv.conf"]
 
 
 def test_bad_files() -> None:

@@ -27,7 +27,7 @@ def following(running: Daemon, output: Path) -> Iterator[None]:
             command.wait()
 
 
-def told(output: Path, **fields: object) -> list[dict[str, Any]]:
+def events_with(output: Path, **fields: object) -> list[dict[str, Any]]:
     """Give the events that have these fields, of the lines that are whole."""
     lines = [json.loads(line) for line in output.read_text().splitlines(keepends=True) if line.endswith("\n")]
     return [line for line in lines if fields.items() <= line.items()]
@@ -41,12 +41,12 @@ def test_a_change_a_flag_and_its_end(tmp_path: Path) -> None:
         frozen = lab.world.start([build("getaddrinfo_loop"), NAME, "50"], {"RES_OPTIONS": "no-reload"})
         view = running.wait_for_state(frozen.pid, "current", 10)["view"]
         lab.world.write_resolv_conf(f"nameserver {NEW}\n{SHORT}")
-        wait_until(lambda: told(output, event="changed", view=view), 10, "the change")
-        (changed,) = told(output, event="changed", view=view)
+        wait_until(lambda: events_with(output, event="changed", view=view), 10, "the change")
+        (changed,) = events_with(output, event="changed", view=view)
         assert (changed["nameservers"], changed["removed"], changed["generation"]) == ([NEW], [OLD], 2)
         row = running.wait_for_state(frozen.pid, "stale", 20)
-        wait_until(lambda: told(output, event="stale", pid=frozen.pid), 5, "the flag")
-        (stale,) = told(output, event="stale", pid=frozen.pid)
+        wait_until(lambda: events_with(output, event="stale", pid=frozen.pid), 5, "the flag")
+        (stale,) = events_with(output, event="stale", pid=frozen.pid)
         same = ("comm", "exe", "uid", "unit", "container", "pod", "view", "stale_since", "started_at", "advice")
         assert {name: stale[name] for name in same} == {name: row[name] for name in same}
         assert stale["nameserver"] == OLD
@@ -57,7 +57,7 @@ def test_a_change_a_flag_and_its_end(tmp_path: Path) -> None:
         running.stop()
         running.start()
         frozen.stop()
-        wait_until(lambda: told(output, event="cleared", pid=frozen.pid), 10, "the end of the flag")
-    (cleared,) = told(output, event="cleared", pid=frozen.pid)
+        wait_until(lambda: events_with(output, event="cleared", pid=frozen.pid), 10, "the end of the flag")
+    (cleared,) = events_with(output, event="cleared", pid=frozen.pid)
     assert (cleared["nameserver"], cleared["why"]) == (OLD, "it exited")
-    assert len(told(output, pid=frozen.pid)) == 2
+    assert len(events_with(output, pid=frozen.pid)) == 2

@@ -162,8 +162,8 @@ def test_a_hostile_name_acts_nowhere(tmp_path: Path, cgroups: Cgroups) -> None:
         assert not [character for character in text if not character.isprintable() and character != "\n"]
         assert str(frozen.pid) in text or text is metrics
     assert HOSTILE_SHOWN in shown[0]
-    told = [line for line in log.splitlines() if "event=stale " in line and str(frozen.pid) in line]
-    assert len(told) == 1
+    lines = [line for line in log.splitlines() if "event=stale " in line and str(frozen.pid) in line]
+    assert len(lines) == 1
     families = {family.name: family for family in text_parser.text_string_to_metric_families(metrics)}
     labels = [sample.labels for sample in families["resolvtrace_stale_resolver"].samples]
     unit = HOSTILE_UNIT.replace("\x1b", "\\x1b")

@@ -62,10 +62,10 @@ def error_of(directory: Path, source: Path, also: str = "") -> str:
         assert trying.process.wait(60) != 0
     finally:
         trying.process.kill()
-    told = trying.log()
-    assert told.startswith("resolvtrace daemon: the ")
-    assert told.count("resolvtrace daemon: ") == 1
-    return told
+    error = trying.log()
+    assert error.startswith("resolvtrace daemon: the ")
+    assert error.count("resolvtrace daemon: ") == 1
+    return error
 
 
 def changed_programs(directory: Path, name: str, old: str, new: str) -> Path:
@@ -79,35 +79,35 @@ def changed_programs(directory: Path, name: str, old: str, new: str) -> Path:
 
 
 def test_a_compiler_that_exits(tmp_path: Path) -> None:
-    """LLVM ends the process from C: what it printed is told, and what to do."""
+    """LLVM ends the process from C: what it printed is error, and what to do."""
     source = changed_programs(tmp_path, "cgroup.h", "#define ALLOW 1\n", f"#define ALLOW 1\n{REFUSED_BY_LLVM}")
-    told = error_of(tmp_path, source)
-    assert "the loader exited with status 1: " in told
-    assert "in function calls_it" in told
-    assert "too many " in told
-    assert "update python3-bpfcc" in told
+    error = error_of(tmp_path, source)
+    assert "the loader exited with status 1: " in error
+    assert "in function calls_it" in error
+    assert "too many " in error
+    assert "update python3-bpfcc" in error
 
 
 def test_an_error_of_the_source(tmp_path: Path) -> None:
     """The compiler's words, which name file and line."""
-    told = error_of(tmp_path, changed_programs(tmp_path, "opens.c", "#define O_PATH", "#error broken\n#define O_PATH"))
-    assert "the probes do not compile: " in told
-    assert "bpf/opens.c:" in told
-    assert "broken" in told
+    error = error_of(tmp_path, changed_programs(tmp_path, "opens.c", "#define O_PATH", "#error broken\n#define O_PATH"))
+    assert "the probes do not compile: " in error
+    assert "bpf/opens.c:" in error
+    assert "broken" in error
 
 
 def test_a_program_that_the_verifier_refuses(tmp_path: Path) -> None:
     """The verifier's words: a value of a map is used before it is known to be there."""
     unsafe = UNCHECKED.replace("if (found)", "if (found->birth)")
-    told = error_of(tmp_path, changed_programs(tmp_path, "maps.h", UNCHECKED, unsafe))
-    assert "the kernel refuses program tracepoint__task__task_newtask: " in told
-    assert "invalid mem access" in told
-    assert "map_value_or_null" in told
+    error = error_of(tmp_path, changed_programs(tmp_path, "maps.h", UNCHECKED, unsafe))
+    assert "the kernel refuses program tracepoint__task__task_newtask: " in error
+    assert "invalid mem access" in error
+    assert "map_value_or_null" in error
 
 
 @pytest.mark.parametrize(("number", "remedy"), [(signal.SIGKILL, "memory"), (signal.SIGSEGV, "update python3-bpfcc")])
 def test_a_loader_that_is_killed(tmp_path: Path, number: signal.Signals, remedy: str) -> None:
-    """The signal is told by its name, and what it may mean."""
-    told = error_of(tmp_path, programs.SOURCE, KILLED_WHILE_COMPILING.format(number=int(number)))
-    assert f"was killed by signal {int(number)} ({signal.strsignal(number)}): it printed nothing" in told
-    assert remedy in told
+    """The signal is error by its name, and what it may mean."""
+    error = error_of(tmp_path, programs.SOURCE, KILLED_WHILE_COMPILING.format(number=int(number)))
+    assert f"was killed by signal {int(number)} ({signal.strsignal(number)}): it printed nothing" in error
+    assert remedy in error

@@ -57,11 +57,11 @@ class Scene:
                 return error.code, error.headers["Content-Type"], error.read().decode()
 
 
-def reload(running: Daemon, text: str, told: str) -> None:
+def reload(running: Daemon, text: str, message: str) -> None:
     """Give a daemon another configuration and wait until it says what it made of it."""
     (running.directory / "resolvtrace.toml").write_text(text)
     running.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: told in running.log(), 5, told)
+    wait_until(lambda: message in running.log(), 5, message)
 
 
 def let_pass(running: Daemon, since: str, seconds: float) -> None:
@@ -171,8 +171,8 @@ def test_explain_tells_the_story(stale: Scene) -> None:
         "changed: generation 2, " + NEW,
         "flagged",
     ]
-    told = " ".join(done.stdout.split())
-    assert re.search(".*".join(steps), told), told
+    output = " ".join(done.stdout.split())
+    assert re.search(".*".join(steps), output), output
     assert f"restart getaddrinfo_loo (pid {stale.frozen.pid})" in done.stdout
 
 

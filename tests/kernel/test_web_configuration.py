@@ -36,12 +36,12 @@ def status(running: Daemon, password: str = "") -> int:
         client.close()
 
 
-def reload(running: Daemon, file: Path, text: str, told: str) -> None:
+def reload(running: Daemon, file: Path, text: str, message: str) -> None:
     """Give it another file, and wait until it says so much."""
-    before = running.log().count(told)
+    before = running.log().count(message)
     file.write_text(text)
     running.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: running.log().count(told) > before, 5, told)
+    wait_until(lambda: running.log().count(message) > before, 5, message)
 
 
 def test_a_wrong_file_leaves_the_old_one_in_force(tmp_path: Path) -> None:

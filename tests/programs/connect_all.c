@@ -21,7 +21,7 @@ enum { BYTES = 12, ANSWER_SECONDS = 10 };
 static unsigned long failures;
 
 /* It is blocked and looked for: a handler would interrupt a recv that has a time limit, which is a failure of nobody's. */
-static int told(void)
+static int stopped(void)
 {
     sigset_t pending;
     sigpending(&pending);
@@ -124,7 +124,7 @@ int main(int argc, char **argv)
     puts("ready");
     fflush(stdout);
     unsigned long rounds = 0;
-    for (; !told(); rounds++) {
+    for (; !stopped(); rounds++) {
         ask(&server, 1);
         ask(&server, 0);
         ask(&other, 1);

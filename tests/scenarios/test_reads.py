@@ -11,13 +11,13 @@ from tests.scenarios.world import READS, World
 
 @pytest.mark.parametrize("how", READS)
 def test_a_read_of_any_kind_clears(world: World, how: str) -> None:
-    """However the path is given: the flag goes down when the new nameserver is asked after it."""
-    process = world.start("process").read().ask("A")
+    """However the path is given: the flag goes down when the new nameserver is queried after it."""
+    process = world.start("process").read().query("A")
     world.expect(process, state="current")
     world.change("B", "in-place").past_the_grace()
-    process.ask("A", 2)
+    process.query("A", 2)
     world.expect(process, state="stale", last_read=1)
-    process.read(how).ask("B")
+    process.read(how).query("B")
     world.expect(process, state="current", last_read=2)
     world.expect_flags(0)
 
@@ -25,58 +25,58 @@ def test_a_read_of_any_kind_clears(world: World, how: str) -> None:
 def test_a_read_by_another_name_clears(world: World) -> None:
     """A symbolic link of another name leads to the file."""
     (world.root / "mnt/servers").symlink_to("/etc/resolv.conf")
-    process = world.start("process").read().ask("A")
+    process = world.start("process").read().query("A")
     world.expect(process, state="current")
     world.change("B", "in-place").past_the_grace()
-    process.ask("A", 2)
+    process.query("A", 2)
     world.expect(process, state="stale")
-    process.read(path="/mnt/servers").ask("B")
+    process.read(path="/mnt/servers").query("B")
     world.expect(process, state="current", last_read=2)
 
 
 def test_the_last_read_of_a_double_forked_child(world: World) -> None:
     """It is what its grandparent had last read when it was forked, whatever that has read since."""
-    reader = world.start("reader").read().ask("A")
+    reader = world.start("reader").read().query("A")
     child = reader.fork_twice("child")
     world.settle().change("B")
-    reader.read().ask("B")
+    reader.read().query("B")
     world.past_the_grace()
-    child.ask("A", 2)
+    child.query("A", 2)
     world.expect(child, state="stale", owner=child, last_read=1)
     world.expect(reader, state="current", last_read=2)
 
 
 def test_the_last_read_after_many_reads_of_the_parent(world: World) -> None:
     """Seventeen of them since the fork."""
-    parent = world.start("parent").read().ask("A")
+    parent = world.start("parent").read().query("A")
     child = parent.fork("child")
     for _ in range(17):
         parent.read()
-    parent.ask("A")
-    child.ask("A", 2)
-    world.expect(child, state="current", owner=child, last_read=1, asked={"A": (2, 0)})
+    parent.query("A")
+    child.query("A", 2)
+    world.expect(child, state="current", owner=child, last_read=1, queries={"A": (2, 0)})
 
 
 def test_the_last_read_of_a_child_after_a_restart(world: World) -> None:
-    """Its parent read again before the child asked for the first time."""
-    parent = world.start("parent").read().ask("A")
+    """Its parent read again before the child queried for the first time."""
+    parent = world.start("parent").read().query("A")
     child = parent.fork("child")
     world.settle().restart()
-    parent.read().ask("A")
+    parent.read().query("A")
     world.settle()
-    child.ask("A")
+    child.query("A")
     world.expect(child, state="current", owner=child, last_read=1)
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_cleared_and_asked_again_within_a_tick(world: World, *, at_once: bool) -> None:
+def test_cleared_and_queried_again_within_a_tick(world: World, *, at_once: bool) -> None:
     """One late query, a read, the new nameserver, and one straggler: no flag, then or later."""
-    process = world.start("process").read().ask("A")
+    process = world.start("process").read().query("A")
     world.settle()
     world.change("B").past_the_grace().tick()
     with world.within_a_tick() if at_once else nullcontext():
-        process.ask("A").read().ask("B").ask("A")
-    world.expect(process, state=("current", "grace"), asked={"A": (3, 0), "B": (1, 0)})
+        process.query("A").read().query("B").query("A")
+    world.expect(process, state=("current", "grace"), queries={"A": (3, 0), "B": (1, 0)})
     world.expect_flags(0)
     world.own_grace()
     world.expect(process, state="current", last_read=2)

@@ -24,7 +24,7 @@ ADDRESSES = {letter: f"127.53.0.{number}" for number, letter in enumerate(string
 """The loopback interface has all of 127.0.0.0/8."""
 RESOLV_CONF = "/etc/resolv.conf"
 READS = ("open", "openat", "openat2", "dirfd", "relative", "root", "thread")
-ASKS = ("connect", "sendto", "sendmsg", "sendmmsg", "write", "mapped", "kept", "thread", "tcp")
+QUERY_WAYS = ("connect", "sendto", "sendmsg", "sendmmsg", "write", "mapped", "kept", "thread", "tcp")
 SECONDS = 20.0
 MARGIN = 0.2
 """Seconds that a moment of the kernel's coarse clock may be away from ours, and more."""
@@ -192,13 +192,13 @@ class World:
         *,
         state: str | tuple[str, ...] | None = None,
         owner: Process | None = None,
-        asked: Mapping[str, tuple[int, int]] | None = None,
+        queries: Mapping[str, tuple[int, int]] | None = None,
         last_read: int | None = None,
     ) -> Row:
         """Settle, and compare a process's row with what is expected of it; gives the row."""
         self.settle()
         row = self.row(process)
-        assert row is not None, f"{process.name} is not in the list\n{self.told()}"
+        assert row is not None, f"{process.name} is not in the list\n{self.transcript()}"
         seen: dict[str, Any] = {}
         wanted: dict[str, Any] = {}
         if state is not None:
@@ -208,9 +208,9 @@ class World:
             wanted["owner"], seen["owner"] = owner.pid, row["owner"]
         if last_read is not None:
             wanted["last_read"], seen["last_read"] = last_read, (row["last_read"] or {}).get("generation")
-        for letter, counts in (asked or {}).items():
-            wanted[letter], seen[letter] = counts, asked_of(row, letter)
-        assert seen == wanted, f"{process.name}: {row}\n{self.told()}"
+        for letter, counts in (queries or {}).items():
+            wanted[letter], seen[letter] = counts, queries_of(row, letter)
+        assert seen == wanted, f"{process.name}: {row}\n{self.transcript()}"
         return row
 
     def named_view(self, name: str) -> Row:
@@ -227,14 +227,14 @@ class World:
         pids = {process.pid for process in self._processes if process.lives}
         rows = [row for row in self.daemon.check()["processes"] if row["pid"] in pids]
         flagged = [row["pid"] for row in rows if row["state"] == "stale" and not row["worker"]]
-        assert len(flagged) == number, f"{flagged}\n{self.told()}"
+        assert len(flagged) == number, f"{flagged}\n{self.transcript()}"
 
     def tell(self, line: str) -> None:
         """Add a line to the story: something happened."""
         self._unsettled = True
         self.story.append(f"{time.monotonic() - self._began:7.3f} {line}")
 
-    def told(self) -> str:
+    def transcript(self) -> str:
         """Give the story so far."""
         return "\n".join(self.story)
 
@@ -249,7 +249,7 @@ class World:
         self._holder.close()
 
 
-def asked_of(row: Row, letter: str) -> tuple[int, int]:
+def queries_of(row: Row, letter: str) -> tuple[int, int]:
     """Give the queries to a nameserver in a row: its own, and its workers'."""
     uses = [use for use in row["nameservers"] if use["address"] == address(letter)]
     return sum(use["queries"] for use in uses), sum(use["worker_queries"] for use in uses)
@@ -269,8 +269,8 @@ class Process:
         """Its pid, as the host sees it."""
         return self.remote.pid
 
-    def ask(self, letter: str, count: int = 1, how: str = "sendto") -> Self:
-        """Send queries to a nameserver, in one of the ways of ASKS."""
+    def query(self, letter: str, count: int = 1, how: str = "sendto") -> Self:
+        """Send queries to a nameserver, in one of the ways of QUERY_WAYS."""
         if how == "tcp":
             return self._do(f"tcp {address(letter)} {count}")
         if how == "thread":

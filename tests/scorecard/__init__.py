@@ -1,1 +1,1 @@
-"""The scorecard: every way of asking a nameserver, a row each, tried on the real kernel. `make scorecard` prints it."""
+"""The scorecard: every way of querying a nameserver, a row each, on the real kernel. `make scorecard` prints it."""

@@ -1,4 +1,4 @@
-"""What a row of the scorecard is: a way of asking, and what resolvtrace must say of it."""
+"""What a row of the scorecard is: a way of querying, and what resolvtrace must say of it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ HOME = Place()
 
 @dataclass(frozen=True)
 class Row:
-    """One way of asking.
+    """One way of querying.
 
     ``argv`` is one of tests/programs, compiled with ``flags``, and its arguments. It must be seen to ask what ``asks``
     says, and nothing else; where that is empty, it must not be tracked at all. ``other`` is the same for a second
@@ -123,7 +123,7 @@ def certificate(directory: Path) -> Path:
 
 
 def own_addresses(row: Row, fill: Filled) -> list[str]:
-    """Give the addresses of its own that a row's program is told, without those that the network has for all."""
+    """Give the addresses of its own that a row's program is given, without those that the network has for all."""
     return [fill(word) for word in row.argv if "{" in word and is_address(fill(word))]
 
 

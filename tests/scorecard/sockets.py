@@ -19,19 +19,19 @@ DATAGRAMS = (
     Row("unconnected UDP socket, sendmsg()", sends("sendmsg"), ONE),
     Row("unconnected UDP socket, sendmmsg()", sends("sendmmsg"), ONE),
     Row(
-        "one socket asks three nameservers, sendto()",
+        "one socket queries three nameservers, sendto()",
         ("send_many", "turns", "{v4}", "{other}", "{third}"),
         _THREE,
         received=3 * COUNT,
     ),
     Row(
-        "one socket asks three nameservers, sendmmsg()",
+        "one socket queries three nameservers, sendmmsg()",
         ("send_many", "turns-mmsg", "{v4}", "{other}", "{third}"),
         _THREE,
         received=3 * COUNT,
     ),
     Row(
-        "one connected socket asks two nameservers",
+        "one connected socket queries two nameservers",
         ("send_mixed", "alternate", "{v4}", "{other}"),
         _PAIR,
         received=2 * COUNT,

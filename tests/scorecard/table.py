@@ -7,12 +7,12 @@ import platform
 from collections.abc import Iterable, Sequence
 
 from tests.scorecard.judging import Verdict
-from tests.scorecard.untold import UNTOLD
+from tests.scorecard.uncertain import UNCERTAIN
 
-_HEAD = ("way of asking", "sent", "counted", "attributed to", "verdict", "remark")
+_HEAD = ("way of querying", "sent", "counted", "attributed to", "verdict", "remark")
 _TEXT = """# Scorecard
 
-Every way of asking a nameserver that we know of, each tried by a real process, on a real kernel, with all of them
+Every way of querying a nameserver that we know of, each tried by a real process, on a real kernel, with all of them
 running at once below one daemon. Written by `make scorecard`, which anyone can run again, as root, on Debian 12: it
 prints this table, and fails where a row fails.
 
@@ -22,15 +22,15 @@ Measured {date} on Linux {kernel}, {machine}, with bcc {bcc}: {good} of {all} ro
 - *Counted* is what `resolvtrace check --json` says: the queries, the nameserver, transport and port. UDP is exact.
   *About*: TCP and TLS are counted by segments with payload, and marked as an estimate.
 - *Attributed to* is the process that it says so of. A row holds only where that is the process that sent (or what the
-  remark says), by its pid in the initial pid namespace, and where nobody else is said to have asked those addresses.
+  remark says), by its pid in the initial pid namespace, and if no other process is shown with those addresses.
 
-{told}
+{certain}
 
-## What cannot be told
+## What cannot be known for certain
 
 These rows hold where the tool does what the remark says.
 
-{untold}
+{uncertain}
 """
 
 
@@ -43,8 +43,8 @@ def markdown(verdicts: Sequence[Verdict], bcc: str) -> str:
         bcc=bcc,
         good=sum(not one.problems for one in verdicts),
         all=len(verdicts),
-        told=table(one for one in verdicts if one.row not in UNTOLD),
-        untold=table(one for one in verdicts if one.row in UNTOLD),
+        certain=table(one for one in verdicts if one.row not in UNCERTAIN),
+        uncertain=table(one for one in verdicts if one.row in UNCERTAIN),
     )
 
 

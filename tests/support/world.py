@@ -180,7 +180,7 @@ class Kernel:
         if entry.flags & ProcessFlag.ACTED and recorded:
             self.deliver(record)
 
-    def end(self, pid: int, *, certain: bool = True, recorded: bool = True) -> None:
+    def exit(self, pid: int, *, certain: bool = True, recorded: bool = True) -> None:
         """Exit; not ``certain``: perhaps only the first thread. Not ``recorded``: the ring was full."""
         record = self._record(pid, RecordKind.EXITED, result=int(certain))
         entry = self.map.entries.pop(pid)
@@ -233,7 +233,7 @@ class Kernel:
 
     # Queries (counting.h).
 
-    def ask(
+    def query(
         self,
         pid: int,
         address: str = OLD,
@@ -486,9 +486,9 @@ class World(Kernel):
     def make_stale(self, pid: int) -> None:
         """Let a process read, ask, and go on asking after the removal."""
         self.read(pid)
-        self.ask(pid)
+        self.query(pid)
         self.tick()
         self.change(NEW)
         self.past_grace()
-        self.ask(pid, OLD, 2)
+        self.query(pid, OLD, 2)
         self.tick()

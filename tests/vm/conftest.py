@@ -30,9 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that looks at what a machine told once for each; those that play the DaemonSet for one."""
-    if "told" in metafunc.fixturenames:
-        metafunc.parametrize("told", experiments(metafunc.config), indirect=True)
+    """Run each test of a machine's results once for each; those that play the DaemonSet for one."""
+    if "result" in metafunc.fixturenames:
+        metafunc.parametrize("result", experiments(metafunc.config), indirect=True)
     if "played" in metafunc.fixturenames:
         metafunc.parametrize("played", [name for name in _chosen(metafunc.config) if name == "kube"], indirect=True)
 
@@ -54,7 +54,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Count the outcomes by machine."""
     report = yield
     callspec = getattr(item, "callspec", None)
-    for name in ("told", "played"):
+    for name in ("result", "played"):
         if report.when == "call" and callspec and name in callspec.params and name in getattr(item, "funcargs", {}):
             machine = callspec.params[name]
             item.config.stash[_systems][machine] = item.funcargs[name]["system"]  # type: ignore[attr-defined]

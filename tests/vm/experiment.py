@@ -96,8 +96,8 @@ def count() -> Seen:
         for _ in range(PRIME):
             connected.send(QUERY)
             other.sendto(QUERY, (OLD, 53))
-        told = guest.settle()
-    (own,) = [row for row in told["processes"] if row["pid"] == os.getpid()]
+        seen = guest.settle()
+    (own,) = [row for row in seen["processes"] if row["pid"] == os.getpid()]
     yield "counted", {use["address"]: use["queries"] for use in own["nameservers"]}
     yield "counter_unit", own["unit"]
 
@@ -109,20 +109,20 @@ def go_stale() -> Seen:
     guest.run("systemctl", "reload", guest.SERVICE)
     guest.ask()
     units = guest.UNITS
-    yield "current", guest.wait_for(lambda told: all(is_current(told, unit) for unit in units), "both to be tracked")
+    yield "current", guest.wait_for(lambda seen: all(is_current(seen, unit) for unit in units), "both to be tracked")
     change(ETC, f"nameserver {NEW}\n{SHORT}", "rename")
-    changed = guest.wait_for(lambda told: host(told)["nameservers"] == [NEW], "the change to be seen")
+    changed = guest.wait_for(lambda seen: host(seen)["nameservers"] == [NEW], "the change to be seen")
     over = datetime.fromisoformat(host(changed)["changed_at"]).timestamp() + GRACE + 2
-    guest.wait_for(lambda told: datetime.fromisoformat(told["time"]).timestamp() > over, "the grace to be over")
+    guest.wait_for(lambda seen: datetime.fromisoformat(seen["time"]).timestamp() > over, "the grace to be over")
     guest.ask()
-    yield "stale", guest.wait_for(lambda told: all(guest.is_flagged(told, unit) for unit in units), "both flags")
+    yield "stale", guest.wait_for(lambda seen: all(guest.is_flagged(seen, unit) for unit in units), "both flags")
     yield "table", guest.check_prints()
     yield "services", guest.check_prints("--services").split()
 
 
-def host(told: guest.Check) -> dict[str, Any]:
+def host(seen: guest.Check) -> dict[str, Any]:
     """Give the host's view."""
-    return next(view for view in told["views"] if view["id"] == "host")
+    return next(view for view in seen["views"] if view["id"] == "host")
 
 
 def reload() -> Seen:
@@ -130,11 +130,11 @@ def reload() -> Seen:
     before = guest.show()
     EXTRA.write_text(EXTRA.read_text() + IGNORE)
     guest.run("systemctl", "reload", guest.SERVICE)
-    guest.wait_for(lambda told: not guest.is_flagged(told, "apache2.service"), "the rule to hold")
+    guest.wait_for(lambda seen: not guest.is_flagged(seen, "apache2.service"), "the rule to hold")
     yield "ignored", guest.check_prints("--services").split()
     EXTRA.write_text(EXTRA.read_text().removesuffix(IGNORE))
     guest.run("systemctl", "reload", guest.SERVICE)
-    guest.wait_for(lambda told: guest.is_flagged(told, "apache2.service"), "the rule to be gone")
+    guest.wait_for(lambda seen: guest.is_flagged(seen, "apache2.service"), "the rule to be gone")
     yield "reloaded_in_place", guest.show()["MainPID"] == before["MainPID"]
 
 
@@ -146,7 +146,7 @@ def come_back() -> Seen:
     yield "problems", guest.journal(guest.SERVICE, "--priority=warning").splitlines()
     os.kill(int(before["MainPID"]), signal.SIGSTOP)
     hung = time.monotonic()
-    after = guest.wait_until_active(lambda shown: shown["NRestarts"] != before["NRestarts"])
+    after = guest.wait_until_active(lambda seen: seen["NRestarts"] != before["NRestarts"])
     yield "watchdog", {"before": before, "after": after, "seconds": round(time.monotonic() - hung, 1)}
     yield "revived", guest.settle()
 
@@ -157,20 +157,21 @@ def follow_the_advice() -> Seen:
     yield "advised", advised
     for command in advised:
         subprocess.run(command.split(), check=True, timeout=guest.SECONDS)
-    guest.wait_for(lambda told: not stale(told), "the flags to be gone")
+    guest.wait_for(lambda seen: not stale(seen), "the flags to be gone")
     guest.ask()
-    yield "cured", guest.wait_for(lambda told: all(is_current(told, unit) for unit in guest.UNITS), "both to be cured")
+    cured = guest.wait_for(lambda seen: all(is_current(seen, unit) for unit in guest.UNITS), "both to be cured")
+    yield "cured", cured
 
 
-def is_current(told: guest.Check, unit: str) -> bool:
+def is_current(seen: guest.Check, unit: str) -> bool:
     """Say whether a unit asks, and nothing but what is listed."""
-    found = guest.rows(told, unit)
+    found = guest.rows(seen, unit)
     return {row["state"] for row in found} == {"current"} and any(row["nameservers"] for row in found)
 
 
-def stale(told: guest.Check) -> list[dict[str, Any]]:
+def stale(seen: guest.Check) -> list[dict[str, Any]]:
     """Give the rows that have the flag."""
-    return [row for row in told["processes"] if row["state"] == "stale" and not row["worker"]]
+    return [row for row in seen["processes"] if row["state"] == "stale" and not row["worker"]]
 
 
 def commands(advice: str) -> list[str]:
@@ -188,7 +189,7 @@ def leave() -> Seen:
     if os.uname().machine == "aarch64":
         yield "rows", problems(Path(tempfile.mkdtemp()))
     guest.run("systemd-run", "--property=SystemCallFilter=~uname", "uname")
-    wait_until(guest.refusals, guest.SECONDS, "a refusal to be told")
+    wait_until(guest.refusals, guest.SECONDS, "a refusal to be reported")
     yield "refusals", guest.refusals()
     for path in (EXTRA, DROP_IN):
         path.unlink()
@@ -205,7 +206,7 @@ def main(exchange: Path) -> None:
         for name, value in steps(exchange):
             seen[name] = value
             print(f"{time.monotonic() - began:6.1f} {name}", flush=True)  # noqa: T201 - to the console
-    except Exception:  # noqa: BLE001 - told outside
+    except Exception:  # noqa: BLE001 - reported outside
         seen["failure"] = traceback.format_exc()
     finally:
         (exchange / "journal").write_text(guest.run("journalctl", "--boot", "--output=short-monotonic"))

@@ -80,14 +80,14 @@ def check_prints(*options: str) -> str:
     return done[0].stdout
 
 
-def rows(told: Check, unit: str) -> list[dict[str, Any]]:
+def rows(seen: Check, unit: str) -> list[dict[str, Any]]:
     """Give the processes of a unit that stand for themselves."""
-    return [row for row in told["processes"] if row["unit"] == unit and not row["worker"]]
+    return [row for row in seen["processes"] if row["unit"] == unit and not row["worker"]]
 
 
-def is_flagged(told: Check, unit: str) -> bool:
+def is_flagged(seen: Check, unit: str) -> bool:
     """Say whether a unit has the flag."""
-    return any(row["state"] == "stale" for row in rows(told, unit))
+    return any(row["state"] == "stale" for row in rows(seen, unit))
 
 
 def wait_for(test: Callable[[Check], bool], what: str) -> Check:
@@ -102,7 +102,7 @@ def wait_for(test: Callable[[Check], bool], what: str) -> Check:
     try:
         wait_until(passes, SECONDS, what)
     except TimeoutError as error:
-        raise TimeoutError(f"{error}; last told {json.dumps(last[0])}") from error
+        raise TimeoutError(f"{error}; last seen {json.dumps(last[0])}") from error
     return last[0]
 
 
@@ -110,8 +110,8 @@ def settle() -> Check:
     """Give an answer in which all that was sent so far is counted: the second from now."""
     for _ in range(2):
         before = check()["time"]
-        told = wait_for(lambda told, before=before: bool(told["time"] != before), "the next snapshot")  # type: ignore[misc]
-    return told
+        seen = wait_for(lambda seen, before=before: bool(seen["time"] != before), "the next snapshot")  # type: ignore[misc]
+    return seen
 
 
 def show() -> dict[str, str]:

@@ -179,7 +179,7 @@ def main(exchange: Path) -> None:
         for name, value in steps(exchange):
             seen[name] = value
             print(f"{time.monotonic() - began:6.1f} {name}", flush=True)  # noqa: T201 - to the console
-    except Exception:  # noqa: BLE001 - told outside
+    except Exception:  # noqa: BLE001 - reported outside
         seen["failure"] = traceback.format_exc()
         everybody = subprocess.run(["podman", "ps", "-aq"], check=False, capture_output=True, text=True).stdout.split()
         seen["logs"] = {name: logs(name) for name in everybody}

@@ -44,11 +44,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     try:
         machine.wait(SECONDS)
         path = exchange / "result.json"
-        assert path.exists(), f"it told nothing:\n{machine.console()}"
-        told: Played = json.loads(path.read_text())
-        if "failure" in told:
-            pytest.fail(f"{told.get('logs')}\n{told['failure']}", pytrace=False)
-        yield told
+        assert path.exists(), f"it has no results:\n{machine.console()}"
+        played: Played = json.loads(path.read_text())
+        if "failure" in played:
+            pytest.fail(f"{played.get('logs')}\n{played['failure']}", pytrace=False)
+        yield played
     finally:
         machine.end()
 

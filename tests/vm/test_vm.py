@@ -1,7 +1,7 @@
 """The service on a whole Debian system, on each of the kernels: installed, at work, hung, restarted, purged.
 
-The machines are booted two at a time, go through vm/experiment.py, and are gone; each test looks at a part of what they
-told.
+The machines are booted two at a time, go through vm/experiment.py, and are gone; each test looks at a part of their
+results.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE = 1 << 2, 1 << 19
 EXPOSURE = 2.4
 """The worst that `systemd-analyze security` may say: less is better."""
 
-Told = dict[str, Any]
+Result = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def all_told(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[dict[str, Told]]:
-    """Boot the machines, and give what each of them told."""
+def all_results(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[dict[str, Result]]:
+    """Boot the machines, and give the results of each."""
     packages = sorted((PROJECT / "dist").glob("resolvtrace_*.deb"), key=lambda path: path.stat().st_mtime)
     assert packages, "there is no package in dist/: make deb builds it"
     exchange = tmp_path_factory.mktemp("vm")
@@ -63,29 +63,29 @@ def all_told(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Conf
             machine.end()
 
 
-def read(exchange: Path, machine: Machine) -> Told:
-    """Read what a machine told; where its experiment failed, say how."""
+def read(exchange: Path, machine: Machine) -> Result:
+    """Read a machine's result; if its experiment failed, say how."""
     path = exchange / "result.json"
-    assert path.exists(), f"it told nothing:\n{machine.console()}"
-    told: Told = json.loads(path.read_text())
-    if "failure" in told:
+    assert path.exists(), f"it has no result:\n{machine.console()}"
+    result: Result = json.loads(path.read_text())
+    if "failure" in result:
         journal = (exchange / "journal").read_text().splitlines()[-200:]
-        pytest.fail("\n".join([*journal, told["failure"]]), pytrace=False)
-    return told
+        pytest.fail("\n".join([*journal, result["failure"]]), pytrace=False)
+    return result
 
 
 @pytest.fixture
-def told(all_told: dict[str, Told], request: pytest.FixtureRequest) -> Told:
-    """Give what the machine with one kernel told."""
-    return all_told[request.param]
+def result(all_results: dict[str, Result], request: pytest.FixtureRequest) -> Result:
+    """Give the result of the machine with one kernel."""
+    return all_results[request.param]
 
 
-def by_unit(check: Told) -> dict[str, list[Told]]:
+def by_unit(check: Result) -> dict[str, list[Result]]:
     """Give the rows of the two services that stand for themselves."""
     return {unit: [row for row in check["processes"] if row["unit"] == unit and not row["worker"]] for unit in UNITS}
 
 
-def flags(check: Told) -> dict[str, dict[int, datetime]]:
+def flags(check: Result) -> dict[str, dict[int, datetime]]:
     """Give since when which processes of the services are stale."""
     return {
         unit: {row["pid"]: datetime.fromisoformat(row["stale_since"]) for row in rows if row["state"] == "stale"}
@@ -93,137 +93,138 @@ def flags(check: Told) -> dict[str, dict[int, datetime]]:
     }
 
 
-def test_debian_as_it_comes(told: Told, request: pytest.FixtureRequest) -> None:
+def test_debian_as_it_comes(result: Result, request: pytest.FixtureRequest) -> None:
     """The kernel that was asked for, and systemd as PID 1, which has started both services."""
-    kernel = KERNELS[request.node.callspec.params["told"]]
-    assert fnmatch(told["system"]["kernel"], kernel.boot)
-    assert told["pid_1"] == "systemd"
-    assert told["started"] == ["active", "active"]
+    kernel = KERNELS[request.node.callspec.params["result"]]
+    assert fnmatch(result["system"]["kernel"], kernel.boot)
+    assert result["pid_1"] == "systemd"
+    assert result["started"] == ["active", "active"]
 
 
-def test_the_package_installs_and_starts_the_service(told: Told) -> None:
+def test_the_package_installs_and_starts_the_service(result: Result) -> None:
     """With nothing from a network; it is ready, says how it fares, and is enabled."""
-    running = told["running"]
+    running = result["running"]
     assert (running["Type"], running["ActiveState"], running["SubState"]) == ("notify", "active", "running")
     assert (running["NRestarts"], running["UnitFileState"]) == ("0", "enabled")
     assert running["StatusText"].endswith(" tracked")
 
 
-def test_what_loading_had_opened_is_closed(told: Told) -> None:
+def test_what_loading_had_opened_is_closed(result: Result) -> None:
     """Debian's perf_event_paranoid is 3 again."""
-    assert told["perf_event_paranoid"] == "3"
+    assert result["perf_event_paranoid"] == "3"
 
 
-def test_every_probe_is_attached(told: Told) -> None:
+def test_every_probe_is_attached(result: Result) -> None:
     """On kernels that have kprobes and fentry and no cgroup1 too; and each once."""
-    assert told["probes"]
-    assert all(told["probes"].values()), told["probes"]
-    attached, before = told["attached"], told["attached_before"]
+    assert result["probes"]
+    assert all(result["probes"].values()), result["probes"]
+    attached, before = result["attached"], result["attached_before"]
     assert len(attached["tracepoints"]) == len(TRACEPOINTS)
     assert len(attached["cgroup"]) == len(CGROUP_PROGRAMS) + len(before["cgroup"])
 
 
-def test_doctor_finds_no_failure(told: Told) -> None:
+def test_doctor_finds_no_failure(result: Result) -> None:
     """Nor a warning of the kernel."""
-    assert [finding for finding in told["doctor"] if finding["result"] == "fail"] == []
-    results = {finding["check"]: finding["result"] for finding in told["doctor"]}
+    assert [finding for finding in result["doctor"] if finding["result"] == "fail"] == []
+    by_check = {finding["check"]: finding["result"] for finding in result["doctor"]}
     for name in ("kernel", "privileges", "bpf", "cgroup2", "tracefs", "bcc", "daemon", "probes"):
-        assert results[name] == "ok", told["doctor"]
+        assert by_check[name] == "ok", result["doctor"]
 
 
-def test_what_loading_needed_is_given_up(told: Told) -> None:
+def test_what_loading_needed_is_given_up(result: Result) -> None:
     """CAP_BPF too: both kernels let maps be read without it."""
     for kind in ("CapEff", "CapPrm"):
-        assert int(told["process"][kind], 16) == CAP_DAC_READ_SEARCH | CAP_SYS_PTRACE, kind
-    assert (told["process"]["NoNewPrivs"], told["process"]["Seccomp"]) == ("1", "2")
-    assert "0" not in told["process"]["Uid"].split()
+        assert int(result["process"][kind], 16) == CAP_DAC_READ_SEARCH | CAP_SYS_PTRACE, kind
+    assert (result["process"]["NoNewPrivs"], result["process"]["Seccomp"]) == ("1", "2")
+    assert "0" not in result["process"]["Uid"].split()
 
 
-def test_23_queries_are_23(told: Told) -> None:
+def test_23_queries_are_23(result: Result) -> None:
     """On a connected socket and on one that is not, by a process of a unit."""
-    assert told["counted"] == {OLD: 23, NEW: 23}
-    assert told["counter_unit"] == "experiment.service"
+    assert result["counted"] == {OLD: 23, NEW: 23}
+    assert result["counter_unit"] == "experiment.service"
 
 
-def test_rows_of_the_scorecard_hold(told: Told) -> None:
+def test_rows_of_the_scorecard_hold(result: Result) -> None:
     """Where they are gone through: connected or not, TCP, IPv6, v4-mapped, threads, fork."""
-    if "rows" not in told:
+    if "rows" not in result:
         pytest.skip("the scorecard is tried on the machine itself, but for another architecture")
-    assert set(told["rows"]) == set(NAMES)
-    assert {name: wrong for name, wrong in told["rows"].items() if wrong} == {}
+    assert set(result["rows"]) == set(NAMES)
+    assert {name: wrong for name, wrong in result["rows"].items() if wrong} == {}
 
 
-def test_both_services_are_flagged(told: Told) -> None:
+def test_both_services_are_flagged(result: Result) -> None:
     """By the names of their units; before the change neither was."""
-    assert {unit: {row["state"] for row in rows} for unit, rows in by_unit(told["current"]).items()} == {
+    assert {unit: {row["state"] for row in rows} for unit, rows in by_unit(result["current"]).items()} == {
         unit: {"current"} for unit in UNITS
     }
-    assert all(flags(told["stale"]).values())
-    assert sorted(told["services"]) == UNITS
-    lines = told["table"].splitlines()
+    assert all(flags(result["stale"]).values())
+    assert sorted(result["services"]) == UNITS
+    lines = result["table"].splitlines()
     for unit in UNITS:
         name = unit.removesuffix(".service")
-        assert any(re.match(rf"stale +\d+ +\S+ +{name} .*{re.escape(OLD)}", line) for line in lines), told["table"]
+        assert any(re.match(rf"stale +\d+ +\S+ +{name} .*{re.escape(OLD)}", line) for line in lines), result["table"]
 
 
-def test_a_reload_takes_a_rule_in(told: Told) -> None:
+def test_a_reload_takes_a_rule_in(result: Result) -> None:
     """And leaves the process as it is."""
-    assert told["ignored"] == ["sendmail.service"]
-    assert told["reloaded_in_place"]
+    assert result["ignored"] == ["sendmail.service"]
+    assert result["reloaded_in_place"]
 
 
 @pytest.mark.parametrize("after", ["restarted", "revived"])
-def test_the_flags_outlive_the_daemon(told: Told, after: str) -> None:
+def test_the_flags_outlive_the_daemon(result: Result, after: str) -> None:
     """A restart, and a hang: the same processes, flagged since the same moment."""
-    stand = flags(told[after])
-    for unit, flagged in flags(told["stale"]).items():
+    stand = flags(result[after])
+    for unit, flagged in flags(result["stale"]).items():
         assert flagged.keys() <= stand[unit].keys()
-        # The clock of the kernel's records and the calendar's are told apart anew, to the microsecond or so.
+        # The clock of the kernel's records and the calendar's are compared again, to the microsecond or so.
         assert all(abs(stand[unit][pid] - since) < timedelta(milliseconds=100) for pid, since in flagged.items())
 
 
-def test_a_loop_that_hangs_is_restarted(told: Told) -> None:
+def test_a_loop_that_hangs_is_restarted(result: Result) -> None:
     """By systemd, once its watchdog has missed the signs of life."""
-    before, after = told["watchdog"]["before"], told["watchdog"]["after"]
+    before, after = result["watchdog"]["before"], result["watchdog"]["after"]
     assert (before["NRestarts"], after["NRestarts"]) == ("0", "1")
     assert before["MainPID"] != after["MainPID"]
-    assert any("watchdog" in line.lower() for line in told["log"])
+    assert any("watchdog" in line.lower() for line in result["log"])
 
 
-def test_the_advice_cures(told: Told) -> None:
+def test_the_advice_cures(result: Result) -> None:
     """`systemctl restart` of each unit, and nothing else: both ask the new nameserver, and nothing is stale."""
-    assert told["advised"] == [f"systemctl restart {unit}" for unit in UNITS]
-    for rows in by_unit(told["cured"]).values():
+    assert result["advised"] == [f"systemctl restart {unit}" for unit in UNITS]
+    for rows in by_unit(result["cured"]).values():
         assert {row["state"] for row in rows} == {"current"}
         assert {use["address"] for row in rows for use in row["nameservers"]} == {NEW}
 
 
-def test_nothing_went_wrong(told: Told) -> None:
+def test_nothing_went_wrong(result: Result) -> None:
     """No error in the service's journal, nothing refused by AppArmor or seccomp, no query lost."""
-    assert told["problems"] == []
-    bad = [line for line in told["log"] if re.search("level=(warning|error)|Traceback", line)]
+    assert result["problems"] == []
+    bad = [line for line in result["log"] if re.search("level=(warning|error)|Traceback", line)]
     assert [line for line in bad if "event=stale " not in line] == []
     control = 'comm="uname"'
-    assert any(control in line for line in told["refusals"])
-    assert [line for line in told["refusals"] if control not in line] == []
+    assert any(control in line for line in result["refusals"])
+    assert [line for line in result["refusals"] if control not in line] == []
     # Who read a file may have exited before that is looked at: so slow is the machine.
-    assert {name for name, number in told["lost"].items() if number} <= {"view_unreadable", "tick_killed"}, told["lost"]
+    lost = {name for name, number in result["lost"].items() if number}
+    assert lost <= {"view_unreadable", "tick_killed"}, result["lost"]
 
 
-def test_a_stop_leaves_nothing_attached(told: Told) -> None:
+def test_a_stop_leaves_nothing_attached(result: Result) -> None:
     """And is no failure."""
-    assert (told["stopped"]["ActiveState"], told["stopped"]["Result"]) == ("inactive", "success")
-    assert told["stopped"]["ExecMainStatus"] == "0"
-    assert told["attached_after"] == told["attached_before"]
+    assert (result["stopped"]["ActiveState"], result["stopped"]["Result"]) == ("inactive", "success")
+    assert result["stopped"]["ExecMainStatus"] == "0"
+    assert result["attached_after"] == result["attached_before"]
 
 
-def test_a_purge_leaves_nothing_behind(told: Told) -> None:
+def test_a_purge_leaves_nothing_behind(result: Result) -> None:
     """No file with the project's name."""
-    assert told["left_behind"] == []
+    assert result["left_behind"] == []
 
 
-def test_the_sandbox_is_no_weaker(told: Told) -> None:
+def test_the_sandbox_is_no_weaker(result: Result) -> None:
     """As `systemd-analyze security` measures it; its verdict is printed."""
-    verdict = told["security"].splitlines()[-1]
+    verdict = result["security"].splitlines()[-1]
     print(verdict)  # noqa: T201 - for the reader of the test's output
     assert float(verdict.split(":")[1].split()[0]) <= EXPOSURE

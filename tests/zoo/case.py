@@ -85,7 +85,7 @@ class Case:
 
     ``start`` runs it in a world so that it looks the given name up (or names below it: each case has a domain of its
     own, which is how the nameservers' logs tell cases apart) at least four times a second, for ever; what it forks
-    belongs to it. ``asks`` is the truth after the grace. ``comm`` narrows the processes of the case
+    belongs to it. ``queried`` is the truth after the grace. ``comm`` narrows the processes of the case
     down to those of that name. ``cured``: whether stopping it and starting it again, which is tried for every
     stale one, makes it ask the new one alone; ``cure`` does it in another way, and gives the program that is there
     then. It comes to its final state within ``final_seconds``, and runs ``early`` seconds before the change. ``born``
@@ -97,7 +97,7 @@ class Case:
 
     name: str
     start: Start
-    asks: Truth
+    queried: Truth
     expected: Expected
     site: Site = COMMON
     comm: str | None = None

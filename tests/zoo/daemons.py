@@ -69,7 +69,7 @@ def aardvark(world: World, name: str) -> Program:
     world.path("/run/aardvark").mkdir(exist_ok=True)
     world.path("/run/aardvark/lab").write_text(f"{AARDVARK}\n{'1' * 64} 127.0.0.31  web\n")
     program = in_background(world, "/usr/lib/podman/aardvark-dns", "--config", "/run/aardvark", "--port", "53", "run")
-    drive(world, "ask", AARDVARK, name)
+    drive(world, "query", AARDVARK, name)
     return program
 
 
@@ -80,8 +80,8 @@ def avahi(*options: str) -> Start:
         world.path("/run/avahi.conf").write_text(AVAHI)
         program = world.start(["avahi-daemon", "--file=/run/avahi.conf", "--no-rlimits", *options])
         program.wait_for_line("startup complete")
-        ask = 'n=0; while :; do n=$((n + 1)); timeout 1 avahi-resolve -4 -n "h$n.$0"; sleep 0.1; done'
-        world.start(["sh", "-c", ask, name])
+        loop = 'n=0; while :; do n=$((n + 1)); timeout 1 avahi-resolve -4 -n "h$n.$0"; sleep 0.1; done'
+        world.start(["sh", "-c", loop, name])
         return program
 
     return start
@@ -131,16 +131,16 @@ def shadowsocks(world: World, name: str) -> Program:
     secret = ("-k", "lab", "-m", "aes-256-gcm", "-t", "2")
     program = world.start(["ss-server", "-s", "127.0.0.1", "-p", "8388", *secret])
     world.start(["ss-local", "-s", "127.0.0.1", "-p", "8388", "-b", "127.0.0.1", "-l", "1080", *secret])
-    ask = 'n=0; while :; do n=$((n + 1)); curl -s -m 1 -x socks5h://127.0.0.1:1080 "http://h$n.$0:1/"; sleep 0.2; done'
-    world.start(["sh", "-c", ask, name])
+    loop = 'n=0; while :; do n=$((n + 1)); curl -s -m 1 -x socks5h://127.0.0.1:1080 "http://h$n.$0:1/"; sleep 0.2; done'
+    world.start(["sh", "-c", loop, name])
     return program
 
 
 def dirmngr(world: World, name: str) -> Program:
     """Run dirmngr, as GnuPG does for a user, and have it look certificates up."""
     world.path("/run/gnupg").mkdir(mode=0o700)
-    ask = '(n=0; while :; do n=$((n + 1)); echo "DNS_CERT --pka lab@h$n.$0"; sleep 0.2; done)'
-    return world.start(["sh", "-c", f"{ask} | exec dirmngr --homedir /run/gnupg --server", name])
+    loop = '(n=0; while :; do n=$((n + 1)); echo "DNS_CERT --pka lab@h$n.$0"; sleep 0.2; done)'
+    return world.start(["sh", "-c", f"{loop} | exec dirmngr --homedir /run/gnupg --server", name])
 
 
 def python(script: str) -> Start:

@@ -80,7 +80,7 @@ def _untried(one: Observed, row: Row) -> str:
         return "the change removed nothing that it queried"
     if any(use["address"] in dropped and use["state"] == "current" for use in one.row["nameservers"]):
         return "goes by another file, which was not changed"
-    if one.case.asks == "nobody" and one.row["state"] != "stale":
+    if one.case.queried == "nobody" and one.row["state"] != "stale":
         return "did not query what was removed, or nobody any more"
     if one.case.site is SAME_TIME and "mtime" in row["follows_reason"]:
         return "the new file came with the mtime of the old one"
@@ -96,7 +96,7 @@ def _stayed(one: Observed) -> bool:
     """Tell whether it went on querying what was removed: by its flag, and by the nameservers' own logs."""
     if one.row["state"] == "outdated" or any("stale" in states for since, states in one.states if since >= 0):
         return True
-    if f"nameserver {OLD}\n" in one.case.site.after or not one.asked_after_grace.get(OLD, 0):
+    if f"nameserver {OLD}\n" in one.case.site.after or not one.queried_after_grace.get(OLD, 0):
         return False
     # A forwarder may have passed on what it asked the new one.
     uses = [use["state"] for use in one.row["nameservers"] if use["address"] == OLD]

@@ -58,7 +58,7 @@ def dnsmasq(*options: str) -> Start:
     def start(world: World, name: str) -> Program:
         program = world.start([*DNSMASQ, *options])
         program.wait_for_line("started, version")
-        drive(world, "ask", LOCAL, name)
+        drive(world, "query", LOCAL, name)
         return program
 
     return start
@@ -68,7 +68,7 @@ def unbound(world: World, name: str) -> Program:
     """Run unbound so that it forwards all to the old nameserver (unbound.conf(5))."""
     world.path("/run/unbound.conf").write_text(UNBOUND)
     program = world.start(["unbound", "-d", "-c", "/run/unbound.conf"])
-    drive(world, "ask", LOCAL, name)
+    drive(world, "query", LOCAL, name)
     return program
 
 
@@ -83,7 +83,7 @@ def resolved(configuration: str) -> Start:
         program = world.start(
             [program_of("systemd-resolved", "lib/systemd/systemd-resolved")], {"LD_LIBRARY_PATH": str(libraries)}
         )
-        drive(world, "ask", STUB, name)
+        drive(world, "query", STUB, name)
         return program
 
     return start

@@ -58,9 +58,9 @@ class Observed:
     passed: list[Row] = field(default_factory=list)
     """Its rows in the states that it was seen in, the first of each."""
     final: list[Row] = field(default_factory=list)
-    asked_after_grace: dict[str, int] = field(default_factory=dict)
+    queried_after_grace: dict[str, int] = field(default_factory=dict)
     cured: list[Row] = field(default_factory=list)
-    asked_when_cured: dict[str, int] = field(default_factory=dict)
+    queried_when_cured: dict[str, int] = field(default_factory=dict)
 
     @property
     def row(self) -> Row:
@@ -128,21 +128,21 @@ class Round:
 
 def is_ready(one: Observed) -> bool:
     """Say whether a case asks the old nameserver, and is seen to."""
-    if one.case.asks == "nobody" or not one.case.tracked:
+    if one.case.queried == "nobody" or not one.case.tracked:
         return bool(one.final) or not one.case.born
-    asked = one.place.queries(one.case.domain)
-    return sum(asked.values()) > 0 and bool(one.final) and len(one.row["reads"]) >= one.case.reads
+    queried = one.place.queries(one.case.domain)
+    return sum(queried.values()) > 0 and bool(one.final) and len(one.row["reads"]) >= one.case.reads
 
 
 def is_settled(one: Observed) -> bool:
     """Say whether a case is in the state expected, and has asked whom it must."""
-    case, asked = one.case, one.asked_after_grace
+    case, queried = one.case, one.queried_after_grace
     enough = {
-        "old": asked.get(OLD, 0) >= _ENOUGH,
-        "new": asked.get(NEW, 0) >= _ENOUGH,
-        "both": min(asked.get(OLD, 0), asked.get(NEW, 0)) >= 1,
+        "old": queried.get(OLD, 0) >= _ENOUGH,
+        "new": queried.get(NEW, 0) >= _ENOUGH,
+        "both": min(queried.get(OLD, 0), queried.get(NEW, 0)) >= 1,
         "nobody": True,
-    }[case.asks]
+    }[case.queried]
     if not case.tracked:
         return enough
     return enough and bool(one.final) and one.row["state"] == case.expected.state
@@ -235,7 +235,7 @@ def _change(turn: Round, places: dict[str, Place]) -> None:
     def settled() -> bool:
         for one in turn.observed:
             now, then = one.place.queries(one.case.domain), at_grace_end[one.case.name]
-            one.asked_after_grace = {address: now[address] - then[address] for address in now}
+            one.queried_after_grace = {address: now[address] - then[address] for address in now}
         return all(map(is_settled, turn.observed))
 
     turn.watch_until(settled, max(one.case.final_seconds for one in turn.observed))
@@ -253,19 +253,19 @@ def _cure(turn: Round) -> None:
     """Restart or reload those who take it as an administrator would, until they ask the new nameserver, and show it."""
     chosen = [one for one in turn.observed if one.case.recovers]
     found = {one.case.name: one.final for one in turn.observed}
-    asked: dict[str, dict[str, int]] = {}
+    queried: dict[str, dict[str, int]] = {}
     for one in chosen:
-        asked[one.case.name] = one.place.queries(one.case.domain)  # whom a reload lets ask asks at once
+        queried[one.case.name] = one.place.queries(one.case.domain)  # whom a reload lets ask asks at once
         one.program = (one.case.cure or _restart(one.case))(one.place.world, one.program)
         if not one.case.cure:
-            asked[one.case.name] = one.place.queries(one.case.domain)
+            queried[one.case.name] = one.place.queries(one.case.domain)
 
     def asks_again() -> bool:
         for one in chosen:
-            now, then = one.place.queries(one.case.domain), asked[one.case.name]
-            one.asked_when_cured = {address: now[address] - then[address] for address in now}
+            now, then = one.place.queries(one.case.domain), queried[one.case.name]
+            one.queried_when_cured = {address: now[address] - then[address] for address in now}
         return all(
-            one.asked_when_cured[NEW] >= 1 and one.final and not any(row["state"] == "stale" for row in one.final)
+            one.queried_when_cured[NEW] >= 1 and one.final and not any(row["state"] == "stale" for row in one.final)
             for one in chosen
         )
 

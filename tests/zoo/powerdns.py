@@ -48,7 +48,7 @@ def recursor(world: World, name: str) -> Program:
     """Run PowerDNS Recursor, and let it forward everything to the old nameserver: its configuration says so."""
     upstream = (f"--local-address={RECURSOR}", f"--forward-zones-recurse=.={OLD}")
     program = world.start(["pdns_recursor", *RECURSOR_OPTIONS, *upstream])
-    drive(world, "ask", RECURSOR, name)
+    drive(world, "query", RECURSOR, name)
     return program
 
 
@@ -61,7 +61,7 @@ def server(world: World, name: str) -> Program:
     for file, text in (("named.conf", ZONES), ("zone", ZONE), ("lab.lua", SCRIPT.format(name=name))):
         world.path(f"/run/pdns/{file}").write_text(text)
     program = world.start(["pdns_server", *SERVER_OPTIONS, f"--local-address={SERVER}"])
-    drive(world, "ask", SERVER, "lab.example")
+    drive(world, "query", SERVER, "lab.example")
     return program
 
 

@@ -11,9 +11,9 @@ from tests.zoo.observe import Observed, Row
 
 def assert_truth(one: Observed) -> None:
     """By the nameservers' logs the resolver does what the case says, or the case would prove nothing."""
-    asked = one.asked_after_grace
-    reached = {address for address in (OLD, NEW) if asked[address]}
-    assert reached == {"old": {OLD}, "new": {NEW}, "both": {OLD, NEW}, "nobody": set()}[one.case.asks], (
+    queried = one.queried_after_grace
+    reached = {address for address in (OLD, NEW) if queried[address]}
+    assert reached == {"old": {OLD}, "new": {NEW}, "both": {OLD, NEW}, "nobody": set()}[one.case.queried], (
         one.program.output()[-2000:]
     )
 
@@ -50,7 +50,7 @@ def assert_cured(one: Observed) -> None:
 
     A reload in place lets what is under way come to its end.
     """
-    assert one.case.cure or one.asked_when_cured[OLD] == 0
-    assert one.asked_when_cured[NEW] >= 1
+    assert one.case.cure or one.queried_when_cured[OLD] == 0
+    assert one.queried_when_cured[NEW] >= 1
     assert one.cured
     assert {row["state"] for row in one.cured} <= {"current", "unlisted"}, one.cured

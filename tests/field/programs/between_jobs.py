@@ -10,6 +10,6 @@ signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
 server = dns.read()[0]
 while True:
     for _ in range(10):
-        dns.ask(server, name)
+        dns.look_up(server, name)
     print("idle", flush=True)
     signal.sigwait({signal.SIGUSR1})

@@ -8,5 +8,5 @@ from tests.field.programs import small_resolver as dns
 name, *default = sys.argv[1:]
 (server, *_) = dns.read() or default
 while True:
-    dns.ask(server, name)
+    dns.look_up(server, name)
     time.sleep(dns.PAUSE)

@@ -33,7 +33,7 @@ def be_daemon() -> None:
     theirs.send(b"?")
     server = dns.parse(theirs.recv(4096).decode())[0]
     while True:
-        dns.ask(server, name)
+        dns.look_up(server, name)
         time.sleep(dns.PAUSE)
 
 

@@ -8,5 +8,5 @@ from tests.field.programs import small_resolver as dns
 name, *servers = sys.argv[1:]
 while True:
     for server in servers:
-        dns.ask(server, name)
+        dns.look_up(server, name)
     time.sleep(dns.PAUSE)

@@ -14,5 +14,5 @@ while True:
         changed = os.stat("/etc/resolv.conf").st_mtime_ns if how == "stat" else known + 1
         if changed != known:
             known, server = changed, dns.read()[0]
-    dns.ask(server, name)
+    dns.look_up(server, name)
     time.sleep(dns.PAUSE)

@@ -18,7 +18,7 @@ def work() -> None:
             socket.getaddrinfo(f"libc.{name}", 80, socket.AF_INET)
         except OSError:
             pass
-        dns.ask(server, name)
+        dns.look_up(server, name)
         time.sleep(dns.PAUSE)
 
 

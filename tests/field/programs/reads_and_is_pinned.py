@@ -8,5 +8,5 @@ from tests.field.programs import small_resolver as dns
 name, server = sys.argv[1:]
 dns.read()
 while True:
-    dns.ask(server, name)
+    dns.look_up(server, name)
     time.sleep(dns.PAUSE)

@@ -14,7 +14,7 @@ def query(name: str, number: int) -> bytes:
     return struct.pack("!6H", number & 0xFFFF, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", 1, 1)
 
 
-def ask(server: str, name: str, seconds: float = 0.5) -> bytes | None:
+def look_up(server: str, name: str, seconds: float = 0.5) -> bytes | None:
     """Send a query and wait for the reply; None if there is none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
         channel.settimeout(seconds)

@@ -20,5 +20,5 @@ while True:
         pwd.getpwnam("nobody")
     if "hosts" in options:
         LIBC.fclose(ctypes.c_void_p(LIBC.fopen(b"/etc/hosts", b"r")))
-    dns.ask(server, name)
+    dns.look_up(server, name)
     time.sleep(dns.PAUSE)

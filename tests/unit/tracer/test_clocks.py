@@ -31,7 +31,7 @@ def reader() -> World:
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     return world
 
@@ -40,16 +40,16 @@ def test_a_lookup_that_slept_with_the_machine_is_still_in_its_grace() -> None:
     """A healthy resolver that retries after the lid is opened: it had asked before the change."""
     world = reader()
     world.change(NEW)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     sleep(world, HOUR)
     for _ in range(3):
-        world.ask(10, OLD)
+        world.query(10, OLD)
     world.tick()
     assert world.state(10) is State.GRACE
     world.past_grace()
     for _ in range(3):
-        world.ask(10, OLD)
+        world.query(10, OLD)
     world.tick()
     assert world.state(10) is State.STALE
 
@@ -60,8 +60,8 @@ def test_two_sleeps_add_up() -> None:
     world.change(NEW)
     for _ in range(2):
         sleep(world, HOUR)
-        world.ask(10, OLD)
-        world.ask(10, OLD)
+        world.query(10, OLD)
+        world.query(10, OLD)
         world.tick()
         assert world.state(10) is State.GRACE
 
@@ -72,7 +72,7 @@ def test_a_sleep_after_the_grace_changes_nothing() -> None:
     world.make_stale(10)
     flagged = world.process(10).flagged
     sleep(world, HOUR)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     assert world.state(10) is State.STALE
     assert world.process(10).flagged == flagged
@@ -83,11 +83,11 @@ def test_a_sleep_clears_no_flag() -> None:
     world = reader()
     world.make_stale(10)
     sleep(world, HOUR)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert world.state(10) is State.STALE
     world.clock.advance(world.ledger.evaluator.policy.thresholds.clear_seconds)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert world.state(10) is not State.STALE
 
@@ -98,14 +98,14 @@ def test_a_wall_clock_that_is_set_changes_no_state(jump: float) -> None:
     world = reader()
     world.clock.set_wall(jump)
     world.change(NEW)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.clock.set_wall(-2 * jump)
     world.tick()
     assert world.state(10) is State.GRACE
     world.past_grace()
     world.clock.set_wall(3 * jump)
-    world.ask(10, OLD)
-    world.ask(10, OLD)
+    world.query(10, OLD)
+    world.query(10, OLD)
     world.tick()
     assert world.state(10) is State.STALE
     world.clock.set_wall(-jump)

@@ -25,7 +25,7 @@ def test_a_flag_and_since_when_it_stands_are_kept(world: World) -> None:
     world.restart()
     world.tick()
     assert world.process(10).flagged == flagged
-    world.ask(10, OLD, 3)
+    world.query(10, OLD, 3)
     world.tick()
     assert world.queries(10) == (6, 0)
 
@@ -33,10 +33,10 @@ def test_a_flag_and_since_when_it_stands_are_kept(world: World) -> None:
 def test_a_worker_is_a_worker_after_it(world: World) -> None:
     """And its queries count for its owner as before."""
     world.fork(10, 11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     world.restart()
-    world.ask(11)
+    world.query(11)
     world.tick()
     assert world.owner(11) == 10
     assert world.queries(10) == (3, 2)
@@ -45,7 +45,7 @@ def test_a_worker_is_a_worker_after_it(world: World) -> None:
 def test_who_was_forked_while_no_daemon_ran_works_for_its_parent(world: World) -> None:
     """Its auxiliary vector and its start tell."""
     world.restart(lambda: world.fork(10, 11))
-    world.ask(11)
+    world.query(11)
     world.tick()
     assert world.owner(11) == 10
     assert world.queries(10) == (3, 1)
@@ -55,7 +55,7 @@ def test_an_heir_goes_on_with_the_flag_of_who_exited_while_no_daemon_ran(world: 
     """Though it did nothing so far."""
     world.fork(10, 11)
     world.tick()
-    world.restart(lambda: world.end(10))
+    world.restart(lambda: world.exit(10))
     world.tick()
     world.tick()
     assert not world.kept(10)
@@ -63,7 +63,7 @@ def test_an_heir_goes_on_with_the_flag_of_who_exited_while_no_daemon_ran(world: 
     assert world.queries(11) == (3, 0)
 
 
-@pytest.mark.parametrize("what", ["end", "execute", "another"])
+@pytest.mark.parametrize("what", ["exit", "execute", "another"])
 def test_a_flag_goes_with_who_exited_while_no_daemon_ran(world: World, what: str) -> None:
     """Or called exec; a new process with its pid begins with nothing."""
 
@@ -71,7 +71,7 @@ def test_a_flag_goes_with_who_exited_while_no_daemon_ran(world: World, what: str
         if what == "execute":
             world.execute(10)
         else:
-            world.end(10)
+            world.exit(10)
         if what == "another":
             world.start(10)
 
@@ -87,7 +87,7 @@ def test_a_process_that_calls_exec_in_two_restarts_is_another_one_each_time(worl
     """Its start is the same; what it queries after the second goes to no books that are closed."""
     for number in (2, 3):
         world.restart(lambda: world.execute(10))
-        world.ask(10, OTHER, number)
+        world.query(10, OTHER, number)
         world.tick()
         world.tick()
         assert world.queries(10, OTHER) == (number, 0)
@@ -98,12 +98,12 @@ def test_a_change_while_no_daemon_ran_flags_who_does_not_follow() -> None:
     world = World(step=20 * MILLISECOND)
     world.start(10)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.restart(lambda: None)
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert world.state(10) is State.STALE
 
@@ -113,14 +113,14 @@ def test_who_read_the_file_while_no_daemon_ran_shows_it_by_what_it_queries() -> 
     world = World(step=20 * MILLISECOND)
     world.start(10)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.fork(10, 11)
     world.change(NEW)
     world.tick()
     world.restart()
     world.past_grace()
-    world.ask(10, NEW)
-    world.ask(11, OLD, 2)
+    world.query(10, NEW)
+    world.query(11, OLD, 2)
     world.tick()
     assert world.state(10) is State.RETIRED
     assert world.state(10, NEW) is State.CURRENT
@@ -131,7 +131,7 @@ def test_who_read_the_file_while_no_daemon_ran_shows_it_by_what_it_queries() -> 
 def test_a_query_to_a_listed_nameserver_takes_no_flag_that_stood_before_a_restart(world: World) -> None:
     """It may be another path of the same process."""
     world.restart()
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert world.state(10) is State.STALE
 
@@ -143,12 +143,12 @@ def test_a_view_of_a_container_is_recalled_for_its_processes() -> None:
     world.machine.by_root[2] = inside
     world.start(10, root=2)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.restart()
     assert world.process(10).view is inside
     world.change(NEW, view=inside)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert world.state(10) is State.STALE

@@ -85,8 +85,8 @@ def test_the_exit_status_is_the_worst(
     """1 for warnings, 2 for failures; the last line counts them."""
     machine(*findings)
     well(daemon)
-    told, out = run(capsys, "--socket", daemon.path)
-    assert (told, out.splitlines()[-1]) == (status, sum_)
+    code, out = run(capsys, "--socket", daemon.path)
+    assert (code, out.splitlines()[-1]) == (status, sum_)
     assert f"\n{' ' * 15}Do: y\n" in out
 
 
@@ -170,8 +170,8 @@ def test_whether_nscd_follows(daemon: Served, capsys: pytest.CaptureFixture[str]
     daemon.snapshot = replace(
         daemon.snapshot, processes=(process(77, state, "nscd"), process(78, State.STALE, "nscd", view="1:2:3"))
     )
-    told, out = run(capsys, "--socket", daemon.path)
-    assert (told, f"nscd     pid 77 is {state}" in out, "pid 78" in out) == (status, True, False), out
+    code, out = run(capsys, "--socket", daemon.path)
+    assert (code, f"nscd     pid 77 is {state}" in out, "pid 78" in out) == (status, True, False), out
 
 
 def test_json(machine: Examine, daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,13 +180,13 @@ def test_json(machine: Examine, daemon: Served, capsys: pytest.CaptureFixture[st
     well(daemon)
     status, out = run(capsys, "--json", "--socket", daemon.path)
     assert (status, out.isascii()) == (1, True)
-    told = json.loads(out)
-    assert told["schema"] == "resolvtrace/1"
-    first, second, *_ = told["findings"]
+    printed = json.loads(out)
+    assert printed["schema"] == "resolvtrace/1"
+    first, second, *_ = printed["findings"]
     assert first["remedy"] == "mend it"
     assert first["finding"].startswith("odd \x1b[31m")
     assert second == {"check": "tracing", "result": "ok", "finding": "True", "remedy": None}
-    assert {"socket", "daemon", "probes", "losses"} <= {finding["check"] for finding in told["findings"]}
+    assert {"socket", "daemon", "probes", "losses"} <= {finding["check"] for finding in printed["findings"]}
 
 
 def test_what_stands_in_a_file_cannot_act_on_the_terminal() -> None:

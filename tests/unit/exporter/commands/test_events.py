@@ -213,9 +213,9 @@ def test_a_hostile_name_is_valid_json(path: str) -> None:
         with subprocess.Popen(argv, stdout=subprocess.PIPE, env={**os.environ, "LC_ALL": "C"}) as command:
             assert command.stdout is not None
             add(raised(1, comm=HOSTILE))
-            told = json.loads(command.stdout.readline())
+            printed = json.loads(command.stdout.readline())
             command.kill()
-    assert told["comm"].startswith("\x1b[31m\n")
+    assert printed["comm"].startswith("\x1b[31m\n")
 
 
 def test_the_log_has_the_same_fields() -> None:

@@ -137,12 +137,20 @@ def test_json_has_everybody(daemon: Served, capsys: pytest.CaptureFixture[str]) 
     """With what each would do, and why."""
     daemon.snapshot = snapshot(SSHD, CRON, SQUID)
     assert forecast(daemon, "--json") == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["schema"], told["nameservers"], told["tracked"]) == ("resolvtrace/1", [NEW, "fe80::1%eth0"], 3)
-    assert [(one["pid"], one["would"]) for one in told["processes"]] == [(10, "stay"), (11, "unknown"), (12, "follow")]
-    assert told["processes"][0]["reason"] == NEVER_LOOKS
-    assert told["processes"][0]["nameservers"] == [NEW]
-    assert told["processes"][2]["advice"] is None
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["schema"], shown["nameservers"], shown["tracked"]) == (
+        "resolvtrace/1",
+        [NEW, "fe80::1%eth0"],
+        3,
+    )
+    assert [(one["pid"], one["would"]) for one in shown["processes"]] == [
+        (10, "stay"),
+        (11, "unknown"),
+        (12, "follow"),
+    ]
+    assert shown["processes"][0]["reason"] == NEVER_LOOKS
+    assert shown["processes"][0]["nameservers"] == [NEW]
+    assert shown["processes"][2]["advice"] is None
 
 
 def test_what_is_no_address_is_refused(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:

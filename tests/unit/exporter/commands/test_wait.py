@@ -166,12 +166,17 @@ def test_json(ticking: Ticking, capsys: pytest.CaptureFixture[str]) -> None:
     """The same, with the advice."""
     ticking.snapshot = changed(one(1, State.STALE, comm=HOSTILE), one(2, State.RETIRED), one(3, State.QUIET))
     assert wait(ticking, "--json") == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["schema"], told["decided"], told["followed"], told["exited"]) == ("resolvtrace/1", True, [2], [])
-    assert [change["removed"] for change in told["changes"]] == [[OLD]]
-    assert [(user["pid"], user["nameserver"]) for user in told["stale"]] == [(1, OLD)]
-    assert told["stale"][0]["advice"].startswith("Restart it")
-    assert [user["pid"] for user in told["quiet"]] == [3]
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["schema"], shown["decided"], shown["followed"], shown["exited"]) == (
+        "resolvtrace/1",
+        True,
+        [2],
+        [],
+    )
+    assert [change["removed"] for change in shown["changes"]] == [[OLD]]
+    assert [(user["pid"], user["nameserver"]) for user in shown["stale"]] == [(1, OLD)]
+    assert shown["stale"][0]["advice"].startswith("Restart it")
+    assert [user["pid"] for user in shown["quiet"]] == [3]
 
 
 def test_progress_tells_what_is_left_of_the_grace() -> None:

@@ -15,7 +15,7 @@ def _reader() -> World:
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     return world
 
@@ -27,7 +27,7 @@ def test_a_process_of_the_hosts_view_is_judged_by_that_alone() -> None:
     assert (context.own, context.host) == (world.host.history, None)
     world.machine.by_root[2] = inside = a_view(first_generation(conf(OLD), world.clock.now, 1), "7:1:2")
     world.start(11, root=2)
-    world.ask(11)
+    world.query(11)
     world.tick()
     context = world.ledger.evaluator.context(world.process(11))
     assert (context.own, context.host) == (inside.history, world.host.history)
@@ -39,7 +39,7 @@ def test_a_forwarder_with_a_file_of_its_own_is_not_outdated_by_the_hosts() -> No
     own = a_view(first_generation(conf(OLD), world.clock.now, 1), "1:1:9", "/run/upstreams")
     world.machine.forwards[10] = Forwarding(forwards=True, upstreams=own)
     world.start(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
     world.tick()
@@ -53,7 +53,7 @@ def test_what_rules_expect_is_in_the_context() -> None:
     world = World(policy=Policy(rules=(Rule(Action.EXPECT, "lab", nameserver=OTHER),)))
     world.start(10)
     for address in (OLD, OTHER):
-        world.ask(10, address)
+        world.query(10, address)
     world.tick()
     assert world.ledger.evaluator.context(world.process(10)).expected == {OTHER}
 
@@ -63,13 +63,13 @@ def test_who_queries_what_is_listed_is_steady_and_is_not_evaluated_again() -> No
     world = _reader()
     process = world.process(10)
     assert process.steady
-    world.ask(10, OLD, 100)
+    world.query(10, OLD, 100)
     world.tick()
     assert process.steady
     world.change(NEW)
     world.tick()
     assert not process.steady
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     assert world.ledger.evaluator.in_grace == {process}
     world.past_grace()
@@ -84,7 +84,7 @@ def test_whether_a_process_forwards_has_to_be_known_before_it_is_flagged() -> No
     assert not world.ledger.evaluator.would_flag(process)
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     batch = world.observer.take(world.counted.items(), world.clock.now, (), nscd=False)
     world.ledger.apply(batch)
     assert world.ledger.perhaps_forwarders() == [process]
@@ -97,7 +97,7 @@ def test_a_flag_that_is_raised_or_cleared_is_told() -> None:
     world.change(NEW)
     world.past_grace()
     process = world.process(10)
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     evaluator = world.ledger.evaluator
     assert evaluator.flagged == {process}

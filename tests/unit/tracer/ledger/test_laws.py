@@ -1,4 +1,4 @@
-"""Laws that hold for every history: a story told to one daemon, and to another in another way."""
+"""Laws that hold for every history: one story for two daemons, in two ways."""
 
 from __future__ import annotations
 
@@ -18,7 +18,22 @@ Act = tuple[str, int, int]
 PIDS = range(10, 14)
 ADDRESSES = (OLD, NEW, OTHER, ELSEWHERE)
 LISTS = ((OLD,), (NEW,), (OLD, NEW), (OTHER,))
-ACTS = ("ask", "ask", "ask", "ask", "read", "check", "fork", "end", "execute", "change", "wait", "wait", "tick", "tick")
+ACTS = (
+    "query",
+    "query",
+    "query",
+    "query",
+    "read",
+    "check",
+    "fork",
+    "exit",
+    "execute",
+    "change",
+    "wait",
+    "wait",
+    "tick",
+    "tick",
+)
 
 acts = st.tuples(
     st.sampled_from(ACTS), st.sampled_from((10, 10, 10, 11, 11, 12, 13)), st.sampled_from((0, 0, 1, 1, 2, 3))
@@ -27,8 +42,8 @@ beginnings = st.sampled_from(
     [
         [],
         [("fork", 10, 1), ("read", 11, 0), ("fork", 11, 2)],
-        [("ask", 10, 0), ("change", 10, 1), ("wait", 10, 1), ("ask", 10, 0), ("tick", 10, 0)],
-        [("fork", 10, 1), ("ask", 11, 0), ("change", 10, 1), ("wait", 10, 1), ("ask", 11, 0), ("tick", 10, 0)],
+        [("query", 10, 0), ("change", 10, 1), ("wait", 10, 1), ("query", 10, 0), ("tick", 10, 0)],
+        [("fork", 10, 1), ("query", 11, 0), ("change", 10, 1), ("wait", 10, 1), ("query", 11, 0), ("tick", 10, 0)],
     ]
 )
 stories = st.builds(lambda beginning, rest: beginning + rest, beginnings, st.lists(acts, max_size=40))
@@ -36,7 +51,7 @@ TICK: Act = ("tick", 10, 0)
 
 
 class Story(World):
-    """A world that is told what happens: farther apart than /proc tells times."""
+    """A world in which things happen farther apart than /proc can tell times."""
 
     def __init__(self, *, by_the_file: bool = False) -> None:
         """``by_the_file``: nobody queries a nameserver that is not in what its resolver state has read."""
@@ -72,18 +87,18 @@ class Story(World):
         if kind == "fork" and PIDS[number] not in self.map.entries:
             self.fork(pid, PIDS[number])
             self.has_read[PIDS[number]] = self.has_read[pid]
-        elif kind == "ask":
+        elif kind == "query":
             address = ADDRESSES[number]
             listed = not only_listed or address in self.host.history.current.conf.listed
             if listed and (not self.by_the_file or address in self.has_read[pid]):
-                self.ask(pid, address, 2)
+                self.query(pid, address, 2)
         elif kind == "read":
             self.read(pid)
             self.has_read[pid] = self.host.history.current.conf.listed
         elif kind == "check":
             self.check(pid)
-        elif kind == "end":
-            self.end(pid)
+        elif kind == "exit":
+            self.exit(pid)
         elif kind == "execute":
             self.execute(pid)
             self.has_read[pid] = frozenset()
@@ -109,8 +124,8 @@ class Story(World):
             for process in self.ledger.tracked
         }
 
-    def told(self) -> dict[int, object]:
-        """Tell what an administrator is told of each tracked process."""
+    def shown(self) -> dict[int, object]:
+        """Give what an administrator is shown of each tracked process."""
         self.count_steady()
         return {
             process.pid: (
@@ -141,12 +156,12 @@ def test_who_only_asks_what_is_listed_is_never_flagged(story: list[Act]) -> None
 
 @given(stories)
 def test_a_flag_ends_with_its_process(story: list[Act]) -> None:
-    """And with its heirs, told of by a record or not."""
+    """And with its heirs, with or without a record."""
     world = Story()
     for act in story:
         world.tell(act)
     for pid in list(world.map.entries):
-        world.end(pid, recorded=pid % 2 == 0)
+        world.exit(pid, recorded=pid % 2 == 0)
     for _ in range(3):
         world.tick()
     assert not len(world.ledger.processes)
@@ -161,20 +176,24 @@ def test_the_order_within_a_tick_does_not_matter(story: list[Act], seed: int) ->
     for act in [*story, TICK]:
         world.tell(act)
         other.tell(act)
-        assert world.told() == other.told(), act
+        assert world.shown() == other.shown(), act
 
 
-STEADY: list[Act] = [*([("check", 10, 0), ("ask", 10, 0), TICK, ("wait", 10, 0)] * 4), TICK, ("ask", 10, 0)]
+STEADY: list[Act] = [*([("check", 10, 0), ("query", 10, 0), TICK, ("wait", 10, 0)] * 4), TICK, ("query", 10, 0)]
 """After this the kernel side counts on its own what 10 queries."""
 
 
-@example([*STEADY, ("change", 10, 1), *[("ask", 10, 0)] * 3])
-@example([*STEADY, ("change", 10, 1), ("wait", 10, 2), *[("ask", 10, 0)] * 2, TICK])
-@example([*STEADY, ("change", 10, 2), ("ask", 10, 0), TICK, ("ask", 10, 0), TICK, ("ask", 10, 0), ("change", 10, 1)])
-@example([*STEADY, ("read", 10, 0), ("ask", 10, 0), TICK, ("ask", 10, 0), TICK])
-@example([*STEADY, ("fork", 10, 1), ("ask", 11, 0), TICK, ("ask", 11, 0), TICK, TICK, ("ask", 11, 0), ("end", 10, 0)])
-@example([*STEADY, ("execute", 10, 0), ("ask", 10, 0), TICK])
-@example([*STEADY, ("end", 10, 0), TICK])
+@example([*STEADY, ("change", 10, 1), *[("query", 10, 0)] * 3])
+@example([*STEADY, ("change", 10, 1), ("wait", 10, 2), *[("query", 10, 0)] * 2, TICK])
+@example(
+    [*STEADY, ("change", 10, 2), ("query", 10, 0), TICK, ("query", 10, 0), TICK, ("query", 10, 0), ("change", 10, 1)]
+)
+@example([*STEADY, ("read", 10, 0), ("query", 10, 0), TICK, ("query", 10, 0), TICK])
+@example(
+    [*STEADY, ("fork", 10, 1), ("query", 11, 0), TICK, ("query", 11, 0), TICK, TICK, ("query", 11, 0), ("exit", 10, 0)]
+)
+@example([*STEADY, ("execute", 10, 0), ("query", 10, 0), TICK])
+@example([*STEADY, ("exit", 10, 0), TICK])
 @given(stories.map(lambda story: STEADY + story))
 def test_what_the_kernel_side_counts_on_its_own_is_not_missed(story: list[Act]) -> None:
     """Whoever queries what is listed may do so unobserved for as long as nothing changes: nobody can tell.
@@ -199,14 +218,14 @@ def test_more_evidence_never_takes_a_flag_away(story: list[Act], more: list[int]
     where = min(where, len(story))
     for act in [*story, TICK]:
         world.tell(act)
-    extra: list[Act] = [("ask", pid, 0) for pid in more]
+    extra: list[Act] = [("query", pid, 0) for pid in more]
     for act in [*story[:where], *extra, *story[where:], TICK]:
         other.tell(act)
     assert {flag for flag in world.flags() if flag[1] == OLD} <= other.flags()
 
 
 @given(stories, st.sets(st.integers(0, 50), max_size=5))
-def test_a_restart_changes_nothing_that_is_told(story: list[Act], restarts: set[int]) -> None:
+def test_a_restart_changes_nothing_that_is_shown(story: list[Act], restarts: set[int]) -> None:
     """At the end of any tick: what was saved and what /proc tells is enough.
 
     But for who queries what it never read: after a restart that is taken for a read that nobody saw.
@@ -215,16 +234,16 @@ def test_a_restart_changes_nothing_that_is_told(story: list[Act], restarts: set[
     for number, act in enumerate([*story, TICK, TICK]):
         world.tell(act)
         other.tell(act)
-        assert world.told() == other.told(), act
+        assert world.shown() == other.shown(), act
         if act == TICK and number in restarts | {len(story)}:
             other.restart()
             world.tick()
             other.tick()
-            assert world.told() == other.told(), "after the restart"
+            assert world.shown() == other.shown(), "after the restart"
 
 
 meanwhile_acts = st.lists(
-    st.tuples(st.sampled_from(("fork", "end")), st.sampled_from(PIDS), st.sampled_from((1, 2, 3))), max_size=5
+    st.tuples(st.sampled_from(("fork", "exit")), st.sampled_from(PIDS), st.sampled_from((1, 2, 3))), max_size=5
 )
 
 
@@ -279,10 +298,10 @@ def test_what_a_state_queried_does_not_depend_on_who_lives(
             pid = next(pids)
             parents[pid] = members[parent % len(members)]
             world.fork(parents[pid], pid)
-            world.ask(pid, OLD, number)
+            world.query(pid, OLD, number)
             asked += number
             if exits:
-                world.end(pid)
+                world.exit(pid)
             else:
                 members.append(pid)
         world.tick()
@@ -291,7 +310,7 @@ def test_what_a_state_queried_does_not_depend_on_who_lives(
         for _ in range(number):
             free = [one for one in members if not childless or one not in {parents[other] for other in members}]
             members.remove(left := order.choice(free))
-            world.end(left)
+            world.exit(left)
             if order.random() < 0.5:
                 world.tick()
 

@@ -42,14 +42,14 @@ def test_a_process_that_goes_on_asking_is_stale() -> None:
 def test_a_process_that_follows_is_never_flagged() -> None:
     """It asks the old one once more, reads, and asks the new one."""
     world = _reader()
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert world.state(10) is State.GRACE
     world.read(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert (world.state(10), world.state(10, NEW)) == (State.RETIRED, State.CURRENT)
     assert world.process(10).worst is State.CURRENT
@@ -59,7 +59,7 @@ def test_time_alone_ends_a_grace() -> None:
     """Nothing more is asked, and nobody touches the process."""
     world = _reader()
     world.change(NEW)
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert world.state(10) is State.GRACE
     world.past_grace()
@@ -71,15 +71,15 @@ def test_a_grace_is_over_when_all_that_was_queried_in_it_is_entered() -> None:
     """Who asks for the states within a tick is not told of a quiet process whose late query is about to be counted."""
     world = _reader()
     world.change(NEW)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.past_grace()
-    world.ask(10)
+    world.query(10)
     world.ledger.evaluate_changed()
     assert world.state(10) is State.GRACE
     world.tick()
     assert world.state(10) is State.GRACE
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert world.state(10) is State.STALE
 
@@ -90,12 +90,12 @@ def test_a_node_process_stays_flagged_though_it_looks_at_the_file_each_time() ->
     world.make_stale(10)
     world.read(10)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     for _ in range(40):
         world.check(10)
-        world.ask(10, NEW)
-        world.ask(10, OLD)
+        world.query(10, NEW)
+        world.query(10, OLD)
         world.tick(10)
         assert world.state(10) is State.STALE
 
@@ -105,13 +105,13 @@ def test_what_was_sent_within_the_own_first_reads_grace_keeps_no_flag_up() -> No
     world = _reader()
     world.make_stale(10)
     world.read(10)
-    world.ask(10, NEW)
-    world.ask(10, OLD, 5)
+    world.query(10, NEW)
+    world.query(10, OLD, 5)
     world.tick()
     assert world.state(10) is State.RETIRED
     world.past_grace()
     world.read(10)
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert world.state(10) is State.STALE
 
@@ -120,7 +120,7 @@ def test_a_stat_of_the_unchanged_file_counts_as_reading_it() -> None:
     """It moves the last read."""
     world = _reader()
     checked = world.check(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert world.process(10).last_read == Read(checked, 1)
 
@@ -131,7 +131,7 @@ def test_a_stat_of_the_changed_file_is_no_read_and_clears_nothing() -> None:
     world.make_stale(10)
     read = world.process(10).last_read
     world.check(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert world.process(10).last_read == read
     assert world.state(10) is State.STALE
@@ -144,7 +144,7 @@ def test_a_flag_goes_when_the_process_reads_and_then_asks_a_current_one() -> Non
     world.read(10)
     world.tick()
     assert world.state(10) is State.STALE, "reading alone is not following"
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert world.state(10) is State.RETIRED
     assert world.process(10).flagged is None
@@ -154,7 +154,7 @@ def test_asking_the_new_one_and_only_then_reading_is_not_following() -> None:
     """Read and then query: in that order."""
     world = _reader()
     world.make_stale(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.read(10)
     world.tick()
     assert world.state(10) is State.STALE
@@ -165,11 +165,11 @@ def test_keeping_to_the_new_one_for_clear_seconds_clears() -> None:
     world = _reader()
     world.make_stale(10)
     for _ in range(6):
-        world.ask(10, NEW)
+        world.query(10, NEW)
         world.tick(49)
     assert world.state(10) is State.STALE
     world.tick(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert world.state(10) is State.RETIRED
 
@@ -180,10 +180,10 @@ def test_late_queries_after_a_clear_raise_the_flag_again() -> None:
     world.make_stale(10)
     first = world.process(10).flagged
     world.read(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     world.past_grace()  # of its own first read
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     second = world.process(10).flagged
     assert first is not None
@@ -205,10 +205,10 @@ def test_the_nameserver_is_listed_again() -> None:
 def test_since_removed_counts_what_was_sent_after_the_removal_was_noticed() -> None:
     """And queries counts all."""
     world = _reader()
-    world.ask(10, OLD, 5)
+    world.query(10, OLD, 5)
     world.change(NEW)
     world.tick()
-    world.ask(10, OLD, 3)
+    world.query(10, OLD, 3)
     world.tick()
     (use,) = world.pair(10).uses.values()
     assert (use.queries, use.since_removed) == (8, 3)
@@ -217,9 +217,9 @@ def test_since_removed_counts_what_was_sent_after_the_removal_was_noticed() -> N
 def test_a_tick_across_the_change_counts_what_is_certain() -> None:
     """Of a burst that began before the removal the last two at most."""
     world = _reader()
-    world.ask(10, OLD, 5)
+    world.query(10, OLD, 5)
     world.change(NEW)
-    world.ask(10, OLD, 3)
+    world.query(10, OLD, 3)
     world.tick()
     (use,) = world.pair(10).uses.values()
     assert use.since_removed == 2
@@ -231,7 +231,7 @@ def test_thresholds_can_be_changed_under_way() -> None:
     world.change(NEW, lookup=1)
     world.ledger.set_policy(Policy(Thresholds(min_queries=1, grace_seconds=1)))
     world.clock.advance(2)
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert world.state(10) is State.STALE
 
@@ -241,7 +241,7 @@ def test_handshakes_alone_never_flag() -> None:
     world = _reader()
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 20, transport=Transport.TLS, handshake=True)
+    world.query(10, OLD, 20, transport=Transport.TLS, handshake=True)
     world.tick()
     assert world.state(10) is not State.STALE
     assert world.queries(10) == (20, 0)
@@ -254,15 +254,15 @@ def test_each_query_is_counted_once_by_the_state_it_was_read_in() -> None:
     """queries_total, over states and transports, workers or not."""
     world = _reader()
     world.fork(10, 11)
-    world.ask(11, OLD, 7)
-    world.ask(10, ELSEWHERE, 3, transport=Transport.TCP)
+    world.query(11, OLD, 7)
+    world.query(10, ELSEWHERE, 3, transport=Transport.TCP)
     world.tick()
     world.change(NEW)
     world.past_grace()
-    world.ask(11, OLD, 5)
-    world.ask(10, NEW, 2)
+    world.query(11, OLD, 5)
+    world.query(10, NEW, 2)
     world.tick()
-    world.end(11)
+    world.exit(11)
     world.tick()
     total = world.ledger.queries_total
     assert total[State.CURRENT, Transport.UDP] == 7 + 2
@@ -275,7 +275,7 @@ def test_each_query_is_counted_once_by_the_state_it_was_read_in() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["ask", "ask", "ask", "fork", "end", "execute", "read", "change", "tick", "back"]),
+            st.sampled_from(["query", "query", "query", "fork", "exit", "execute", "read", "change", "tick", "back"]),
             st.integers(10, 14),
             st.integers(10, 14),
             st.integers(1, 4),
@@ -296,13 +296,13 @@ def test_whatever_processes_do_every_query_is_counted_once(story: list[tuple[str
             world.change(NEW if act == "change" else OLD)
         elif pid not in running:
             continue
-        elif act == "ask":
-            world.ask(pid, (OLD, NEW, OTHER, ELSEWHERE)[number - 1], number)
+        elif act == "query":
+            world.query(pid, (OLD, NEW, OTHER, ELSEWHERE)[number - 1], number)
             sent += number
         elif act == "fork" and other not in running:
             world.fork(pid, other)
-        elif act == "end":
-            world.end(pid)
+        elif act == "exit":
+            world.exit(pid)
         elif act == "execute":
             world.execute(pid)
         elif act == "read":
@@ -317,8 +317,8 @@ def test_whatever_processes_do_every_query_is_counted_once(story: list[tuple[str
 def test_the_same_address_in_two_network_namespaces_is_two_nameservers() -> None:
     """Each has its state and its count."""
     world = _reader()
-    world.ask(10, OLD, 2, netns=NETNS)
-    world.ask(10, OLD, 3, netns=NETNS + 1)
+    world.query(10, OLD, 2, netns=NETNS)
+    world.query(10, OLD, 3, netns=NETNS + 1)
     world.tick()
     counts = {key.netns: pair.uses[53, Transport.UDP].queries for key, pair in world.process(10).pairs.items()}
     assert counts == {NETNS: 2, NETNS + 1: 3}
@@ -329,8 +329,8 @@ def test_one_nameserver_over_several_transports_is_one_pair() -> None:
     world = _reader()
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 1)
-    world.ask(10, OLD, 1, transport=Transport.TCP)
+    world.query(10, OLD, 1)
+    world.query(10, OLD, 1, transport=Transport.TCP)
     world.tick()
     assert world.state(10) is State.STALE
     assert {key: use.queries for key, use in world.pair(10).uses.items()} == {
@@ -342,7 +342,7 @@ def test_one_nameserver_over_several_transports_is_one_pair() -> None:
 def test_a_link_local_nameserver_goes_by_the_name_of_its_interface() -> None:
     """The kernel side knows a number, resolv.conf a name."""
     world = _reader("fe80::1%eth2-of-10")
-    world.ask(10, "fe80::1", scope=2)
+    world.query(10, "fe80::1", scope=2)
     world.tick()
     assert world.state(10, "fe80::1%eth2-of-10") is State.CURRENT
 
@@ -350,7 +350,7 @@ def test_a_link_local_nameserver_goes_by_the_name_of_its_interface() -> None:
 def test_queries_of_nobody_are_lost_and_said_so() -> None:
     """A segment whose process is not known is counted among what was lost."""
     world = _reader()
-    world.ask(10, OLD, 3)
+    world.query(10, OLD, 3)
     key, value = world.counted.popitem()
     world.counted[key._replace(tgid=0)] = value
     world.tick()
@@ -361,7 +361,7 @@ def test_queries_of_nobody_are_lost_and_said_so() -> None:
 def test_what_was_counted_for_a_peer_and_taken_back_is_no_query() -> None:
     """The kernel side takes one off where a datagram goes elsewhere than its socket's peer (bpf/datagrams.c)."""
     world = _reader()
-    world.ask(10, OLD)
+    world.query(10, OLD)
     key, value = world.counted.popitem()
     world.counted[key] = value._replace(number=0)
     world.tick()
@@ -413,11 +413,11 @@ def test_a_process_that_nscd_serves_with_names_is_tracked_though_it_never_read()
 def test_a_resolver_that_asks_thousands_stays_within_bounds() -> None:
     """A full resolver asks half the world; its own upstream is not forgotten for that."""
     world = _reader()
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     for turn in range(10):
         for number in range(1000):
-            world.ask(10, f"100.{turn}.{number // 250}.{number % 250}")
+            world.query(10, f"100.{turn}.{number // 250}.{number % 250}")
         world.tick()
     assert len(world.process(10).pairs) <= 256
     assert world.state(10, OLD) is State.CURRENT
@@ -431,9 +431,9 @@ def test_a_removed_nameserver_is_not_lost_among_thousands() -> None:
     world.change(NEW)
     world.past_grace()
     for turn in range(4):
-        world.ask(10, OLD)
+        world.query(10, OLD)
         for number in range(1000):
-            world.ask(10, f"100.{turn}.{number // 250}.{number % 250}")
+            world.query(10, f"100.{turn}.{number // 250}.{number % 250}")
         world.tick()
     assert world.process(10).worst is State.STALE
 
@@ -444,13 +444,13 @@ def test_suspicions_by_the_thousand_leave_room_for_what_was_removed() -> None:
     world.host.history = replace(world.host.history, file_changed=world.clock.now)
     world.start(10, birth=1)
     for number in range(1000):
-        world.ask(10, f"100.0.{number // 250}.{number % 250}")
+        world.query(10, f"100.0.{number // 250}.{number % 250}")
         if number % 100 == 0:
             world.tick()
     world.change(NEW)
     world.past_grace()
     for _ in range(3):
-        world.ask(10, OLD)
+        world.query(10, OLD)
         world.tick()
     assert len(world.process(10).pairs) <= 256
     assert world.process(10).worst is State.STALE
@@ -463,7 +463,7 @@ def test_an_end_takes_the_flag_with_it_and_leaves_a_trace() -> None:
     """Nobody inherits; `who` still knows who asked."""
     world = _reader()
     world.make_stale(10)
-    world.end(10)
+    world.exit(10)
     world.tick()
     assert not world.kept(10)
     assert not world.ledger.evaluator.flagged
@@ -481,7 +481,7 @@ def test_an_exec_ends_the_process_and_begins_another() -> None:
     world.execute(10)
     world.tick()
     assert not world.kept(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert world.process(10).id.execs == 1
     assert world.process(10).worst is State.CURRENT
@@ -492,9 +492,9 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
     """Same pid, other birth: the flag does not pass on, even where the end was not reported."""
     world = _reader()
     world.make_stale(10)
-    world.end(10, recorded=False)
+    world.exit(10, recorded=False)
     world.start(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     world.tick()
     assert world.process(10).worst is State.CURRENT
@@ -506,10 +506,10 @@ def test_an_end_that_no_record_told_of_is_found() -> None:
     world = World()
     for pid in range(100, 500):
         world.start(pid)
-        world.ask(pid)
+        world.query(pid)
     world.start(10)
     world.make_stale(10)
-    world.end(10, recorded=False)
+    world.exit(10, recorded=False)
     world.tick()
     world.tick()
     assert not world.kept(10)
@@ -530,7 +530,7 @@ def test_the_first_thread_may_end_before_the_others() -> None:
     world = _reader()
     world.make_stale(10)
     world.machine.alive = {10}
-    world.end(10, certain=False)
+    world.exit(10, certain=False)
     world.tick()
     world.tick()
     assert world.state(10) is State.STALE
@@ -544,8 +544,8 @@ def test_a_process_that_was_gone_before_its_queries_were_read_is_counted() -> No
     """Queried and exited within one tick: counted, kept as a past use, gone."""
     world = World()
     world.start(10)
-    world.ask(10, OLD, 4)
-    world.end(10)
+    world.query(10, OLD, 4)
+    world.exit(10)
     world.tick()
     assert not world.kept(10)
     world.tick()
@@ -556,9 +556,9 @@ def test_a_process_that_was_gone_before_its_queries_were_read_is_counted() -> No
 def test_queries_read_after_the_end_do_not_bring_a_process_back_for_good() -> None:
     """The end may be known a tick before the last counts are."""
     world = _reader()
-    world.ask(10)
+    world.query(10)
     late, world.counted = world.counted, {}
-    world.end(10)
+    world.exit(10)
     world.tick()
     world.counted = late
     world.tick()
@@ -578,7 +578,7 @@ def test_the_hosts_change_makes_a_container_outdated() -> None:
     copy = a_view(first_generation(conf(OLD), world.clock.now, 1), "7:1:2")
     world.machine.by_root[2] = copy
     world.start(10, root=2)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     assert world.state(10) is State.CURRENT
     world.change(NEW)
@@ -592,14 +592,14 @@ def test_the_hosts_change_makes_a_container_outdated() -> None:
 def test_a_process_is_judged_by_the_view_it_last_read() -> None:
     """HAProxy reads, then chroots: what it could read now says nothing."""
     world = _reader()
-    world.ask(10)
+    world.query(10)
     world.tick()
     jail = a_view(first_generation(conf(OTHER), world.clock.now, 1), "7:1:2")
     world.machine.by_root[2] = jail
     world.move(10, 2)
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert world.process(10).view is world.host
     assert world.state(10) is State.STALE
@@ -613,7 +613,7 @@ def test_reading_another_view_is_judged_by_that_one() -> None:
     world.machine.by_root[2] = inside
     world.move(10, 2)
     world.read(10)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     assert world.state(10) is State.OUTDATED
 
@@ -655,7 +655,7 @@ def test_a_view_that_cannot_be_looked_at_is_said_so() -> None:
     world.machine.by_root[2] = None
     world.start(10, root=2)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert world.ledger.lost["view_unreadable"] == 1
     assert world.state(10) is State.UNLISTED
@@ -666,11 +666,11 @@ def test_whoever_changed_is_told_once_to_the_store_and_once_to_the_report() -> N
     world = _reader()
     world.start(11)
     for pid in (10, 11):
-        world.ask(pid)
+        world.query(pid)
     world.tick()
     everybody = {world.process(10), world.process(11)}
     assert world.ledger.take_unsaved() == world.ledger.take_unreported() == everybody
-    world.ask(11)
+    world.query(11)
     world.tick()
     assert world.ledger.take_unsaved() == world.ledger.take_unreported() == {world.process(11)}
     world.tick()
@@ -687,11 +687,11 @@ def test_moving_resolv_conf_to_the_local_stub_does_not_make_the_stub_stale() -> 
     """From the upstream that the stub forwards to: resolv.conf now names the forwarder."""
     world = _reader()
     world.machine.forwards[10] = Forwarding(forwards=True, serves=frozenset({"192.0.2.1"}))
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change("192.0.2.1")
     world.past_grace()
-    world.ask(10, OLD, 5)
+    world.query(10, OLD, 5)
     world.tick()
     assert world.state(10) is State.UNLISTED
     assert world.process(10).flagged is None
@@ -702,11 +702,11 @@ def test_a_forwarder_of_which_nothing_is_known_is_unlisted() -> None:
     world = World()
     world.start(10)
     world.machine.forwards[10] = Forwarding(forwards=True)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 5)
+    world.query(10, OLD, 5)
     world.tick()
     assert world.state(10) is State.UNLISTED
 
@@ -722,13 +722,13 @@ def test_a_forwarder_that_queries_what_it_read_in_resolv_conf_is_judged_by_that(
 def test_who_turns_out_to_forward_when_the_flag_would_go_up_is_spared() -> None:
     """It began to serve after it was first looked at."""
     world = _reader()
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert world.state(10) is State.CURRENT
     world.machine.forwards[10] = Forwarding(forwards=True)
     world.change("127.0.0.1")
     world.past_grace()
-    world.ask(10, OLD, 5)
+    world.query(10, OLD, 5)
     world.tick()
     assert world.state(10) is State.UNLISTED
     assert world.process(10).flagged is None
@@ -740,12 +740,12 @@ def test_a_forwarder_is_judged_by_the_file_of_its_upstreams() -> None:
     own = a_view(first_generation(conf(OLD), world.clock.now, 1), "1:1:9", "/run/systemd/resolve/resolv.conf")
     world.machine.forwards[10] = Forwarding(forwards=True, upstreams=own)
     world.start(10)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     assert world.state(10) is State.CURRENT
     world.change(NEW, view=own)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert world.state(10) is State.STALE
 
@@ -756,11 +756,11 @@ def test_a_forwarder_that_reads_resolv_conf_is_still_judged_by_its_own_file() ->
     own = a_view(first_generation(conf(OLD), world.clock.now, 1), "1:1:9", "/run/systemd/resolve/resolv.conf")
     world.machine.forwards[10] = Forwarding(forwards=True, upstreams=own)
     world.start(10)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     world.change("127.0.0.53")
     world.read(10)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     assert world.state(10) is State.CURRENT
 
@@ -769,7 +769,7 @@ def test_flags_of_the_kernel_side_reach_the_process() -> None:
     """A query's subject carries them."""
     world = World()
     world.start(10, flags=ProcessFlag.READ_ONCE)
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert world.process(10).flags & ProcessFlag.READ_ONCE
 
@@ -779,8 +779,8 @@ def test_the_ledger_stays_linear_in_a_thousand_short_jobs() -> None:
     world = _reader()
     for pid in range(100, 1100):
         world.fork(10, pid)
-        world.ask(pid, OLD)
-        world.end(pid)
+        world.query(pid, OLD)
+        world.exit(pid)
         if pid % 20 == 0:
             world.tick()
     world.tick()
@@ -799,10 +799,10 @@ def test_a_process_that_went_elsewhere_stays_with_what_it_read() -> None:
     world.read(10)
     world.machine.by_root[2] = a_view(first_generation(conf(ELSEWHERE), world.clock.now, 1), "7:1:2")
     world.move(10, 2)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert world.state(10) is State.STALE

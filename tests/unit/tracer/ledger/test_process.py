@@ -34,7 +34,7 @@ def test_nscd_where_the_socket_answered(world: World) -> None:
 def test_nscd_where_it_asked_for_itself_only_before_nscd_came(world: World) -> None:
     """What was seen last is what holds."""
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.try_socket(10, Service.NSCD, answered=True)
     assert _path(world) is LookupPath.NSCD
@@ -45,7 +45,7 @@ def test_nscd_where_a_process_older_than_the_daemon_comes_to_be_served() -> None
     world = World()
     world.start(10)
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.machine.served_by_nscd = {10}
     world.try_socket(10, Service.NSCD, answered=True)
@@ -56,18 +56,18 @@ def test_nscd_where_a_process_older_than_the_daemon_comes_to_be_served() -> None
 def test_nss_where_nobody_was_there_and_it_asked_within_a_second(world: World) -> None:
     """On the same thread."""
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.NSS
 
 
 def test_nss_holds_on(world: World) -> None:
     """Glibc leaves the socket alone for a hundred lookups."""
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     world.tick()
     for _ in range(50):
         world.clock.advance(60)
-        world.ask(10)
+        world.query(10)
         assert _path(world) is LookupPath.NSS
 
 
@@ -86,20 +86,20 @@ def test_sssd_where_its_socket_answered(world: World) -> None:
 def test_mixed_where_nscd_answered_and_it_asks_all_the_same(world: World) -> None:
     """sendmail, for MX."""
     world.try_socket(10, Service.NSCD, answered=True)
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.MIXED
 
 
 def test_direct_where_the_try_was_for_a_user_and_the_query_by_itself(world: World) -> None:
     """It asked nscd who its user is, and resolves names by itself: no lookup of its went through NSS."""
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10, lookup=Lookup.BY_ITSELF)
+    world.query(10, lookup=Lookup.BY_ITSELF)
     assert _path(world) is LookupPath.DIRECT
 
 
 def test_direct_where_no_try_went_before(world: World) -> None:
     """res_*(), c-ares, a resolver of its own."""
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.DIRECT
 
 
@@ -107,7 +107,7 @@ def test_direct_where_the_try_was_long_before(world: World) -> None:
     """A passwd lookup found no nscd; a query a minute later has nothing to do with it."""
     world.try_socket(10, Service.NSCD, answered=False)
     world.clock.advance(60)
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.DIRECT
 
 
@@ -120,32 +120,32 @@ def test_unknown_where_not_enough_was_seen(world: World) -> None:
 def test_nss_again_when_nscd_has_gone(world: World) -> None:
     """It answered once; now nobody is there, and the process asks for itself."""
     world.try_socket(10, Service.NSCD, answered=True)
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.MIXED
-    world.ask(10)
+    world.query(10)
     world.try_socket(10, Service.NSCD, answered=False)
     world.tick()
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.NSS
 
 
 def test_what_nscd_no_longer_answers_is_learnt_though_the_record_was_lost(world: World) -> None:
     """The ring was full; the next query's flags say the same."""
     world.try_socket(10, Service.NSCD, answered=True)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.try_socket(10, Service.NSCD, answered=False, recorded=False)
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.NSS
 
 
 def test_a_child_looks_up_as_its_parent_did(world: World) -> None:
     """It is the same program with the same state."""
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     world.fork(10, 11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     assert world.process(11).lookup_path is LookupPath.NSS
 
@@ -153,10 +153,10 @@ def test_a_child_looks_up_as_its_parent_did(world: World) -> None:
 def test_exec_forgets_how_the_old_image_looked_up(world: World) -> None:
     """Another program may do otherwise."""
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.execute(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert _path(world) is LookupPath.DIRECT
 
@@ -167,10 +167,10 @@ def test_direct_where_it_was_watched_from_its_exec_and_read_nothing() -> None:
     world.start(10)
     world.execute(10)
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.DIRECT
     world.read(10)
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.NSS
 
 
@@ -178,7 +178,7 @@ def test_direct_where_it_forwards(world: World) -> None:
     """Dnsmasq reads resolv.conf, and asks who its user is; its queries are its clients'."""
     world.machine.forwards[10] = Forwarding(forwards=True, upstreams=world.host)
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     assert _path(world) is LookupPath.DIRECT
 
 

@@ -24,7 +24,7 @@ def _sendmail() -> World:
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
     world.past_grace()
@@ -36,8 +36,8 @@ def test_a_workers_queries_count_for_its_owner() -> None:
     world = _sendmail()
     for child in (11, 12):
         world.fork(10, child)
-        world.ask(child)
-        world.end(child)
+        world.query(child)
+        world.exit(child)
         world.tick()
     assert world.state(10) is State.STALE
     assert world.queries(10) == (1, 2)
@@ -50,7 +50,7 @@ def test_a_worker_shows_its_own_state_and_names_its_owner() -> None:
     """While the owner lives it stands for the worker."""
     world = _sendmail()
     world.fork(10, 11)
-    world.ask(11, OLD, 2)
+    world.query(11, OLD, 2)
     world.tick()
     assert world.owner(11) == 10
     assert world.process(11).is_worker
@@ -62,7 +62,7 @@ def test_a_worker_that_never_read_has_read_what_its_owner_read() -> None:
     """Last read: the process, or across fork its ancestor."""
     world = _sendmail()
     world.fork(10, 11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     assert world.process(11).last_read == world.process(10).last_read
 
@@ -72,11 +72,11 @@ def test_grandchildren_work_for_the_topmost() -> None:
     world = _sendmail()
     world.fork(10, 11)
     world.fork(11, 12)
-    world.ask(12)
+    world.query(12)
     world.tick()
     assert world.owner(12) == 10
-    world.end(11)
-    world.ask(12)
+    world.exit(11)
+    world.query(12)
     world.tick()
     assert world.owner(12) == 10
     assert world.queries(10) == (1, 2)
@@ -87,11 +87,11 @@ def test_a_worker_that_reads_again_is_on_its_own() -> None:
     """Its queries count for the former owner no longer."""
     world = _sendmail()
     world.fork(10, 11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     world.read(11)
-    world.ask(11, NEW, 5)
-    world.ask(11, OLD, 1)
+    world.query(11, NEW, 5)
+    world.query(11, OLD, 1)
     world.tick()
     assert world.owner(11) == 11
     assert world.queries(10) == (1, 1)
@@ -102,11 +102,11 @@ def test_what_a_worker_asked_before_it_read_within_the_tick_counts_for_the_owner
     """It used the owner's state then."""
     world = _sendmail()
     world.fork(10, 11)
-    world.ask(11)
+    world.query(11)
     world.tick()
-    world.ask(11, OLD, 3)
+    world.query(11, OLD, 3)
     world.read(11)
-    world.ask(11, NEW, 2)
+    world.query(11, NEW, 2)
     world.tick()
     assert world.queries(10) == (1, 4)
     assert world.state(10) is State.STALE
@@ -117,7 +117,7 @@ def test_a_worker_that_execs_is_on_its_own() -> None:
     world = _sendmail()
     world.fork(10, 11)
     world.execute(11)
-    world.ask(11, OLD, 5)
+    world.query(11, OLD, 5)
     world.tick()
     assert world.owner(11) == 11
     assert world.queries(10) == (1, 0)
@@ -128,12 +128,12 @@ def test_an_owner_that_reads_again_leaves_its_children_to_themselves() -> None:
     world = _sendmail()
     for child in (11, 12):
         world.fork(10, child)
-        world.ask(child)
+        world.query(child)
     world.tick()
     world.read(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     for child in (11, 12):
-        world.ask(child, OLD, 2)
+        world.query(child, OLD, 2)
     world.tick()
     assert [world.owner(child) for child in (11, 12)] == [11, 12]
     assert [world.state(child) for child in (11, 12)] == [State.STALE, State.STALE]
@@ -145,10 +145,10 @@ def test_a_child_of_before_the_reread_keeps_its_own_children() -> None:
     world = _sendmail()
     world.fork(10, 11)
     world.fork(11, 12)
-    world.ask(12)
+    world.query(12)
     world.tick()
     world.read(10)
-    world.ask(12)
+    world.query(12)
     world.tick()
     assert world.owner(12) == 11
 
@@ -158,7 +158,7 @@ def test_a_child_forked_after_the_reread_works_for_the_owner() -> None:
     world = _sendmail()
     world.read(10)
     world.fork(10, 11)
-    world.ask(11, NEW)
+    world.query(11, NEW)
     world.tick()
     assert world.owner(11) == 10
 
@@ -173,7 +173,7 @@ def test_the_last_read_across_fork_is_that_of_before_the_fork() -> None:
     world.change(NEW)
     world.read(10)
     world.past_grace()
-    world.ask(11, OLD, 2)
+    world.query(11, OLD, 2)
     world.tick()
     assert world.owner(11) == 11
     assert world.process(11).last_read == (first, 1)
@@ -182,11 +182,11 @@ def test_the_last_read_across_fork_is_that_of_before_the_fork() -> None:
 # When an owner ends.
 
 
-@pytest.mark.parametrize("how", ["end", "execute"])
+@pytest.mark.parametrize("how", ["exit", "execute"])
 def test_each_surviving_child_inherits_when_the_owner_ends(how: str) -> None:
     """Last read, pairs, counts and the flag; exec is an end."""
     world = _sendmail()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.fork(10, 11)
     world.fork(10, 12)
     world.tick()
@@ -208,9 +208,9 @@ def test_sendmail_bd_reads_forks_and_exits() -> None:
     world = World()
     world.start(10)
     read = world.read(10)
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.fork(10, 11)
-    world.end(10)
+    world.exit(10)
     world.tick()
     assert world.process(11).last_read == (read, 1)
     assert world.queries(11) == (2, 0)
@@ -218,8 +218,8 @@ def test_sendmail_bd_reads_forks_and_exits() -> None:
     world.past_grace()
     for job in (20, 21):
         world.fork(11, job)
-        world.ask(job)
-        world.end(job)
+        world.query(job)
+        world.exit(job)
         world.tick()
     assert world.state(11) is State.STALE
     assert world.queries(11) == (2, 2)
@@ -230,11 +230,11 @@ def test_heirs_own_their_descendants() -> None:
     world = _sendmail()
     world.fork(10, 11)
     world.fork(11, 12)
-    world.ask(12)
+    world.query(12)
     world.tick()
-    world.end(10)
+    world.exit(10)
     world.tick()
-    world.ask(12)
+    world.query(12)
     world.tick()
     assert world.owner(12) == 11
     assert world.state(11) is State.STALE, "one late query counted for the old owner, one for the new"
@@ -245,10 +245,10 @@ def test_what_the_heir_asked_as_a_worker_is_not_counted_twice() -> None:
     world = _sendmail()
     world.fork(10, 11)
     world.fork(10, 12)
-    world.ask(11, OLD, 5)
-    world.ask(12, OLD, 7)
+    world.query(11, OLD, 5)
+    world.query(12, OLD, 7)
     world.tick()
-    world.end(10)
+    world.exit(10)
     world.tick()
     assert world.queries(11) == (1 + 5, 7)
     assert world.queries(12) == (1 + 7, 5)
@@ -260,9 +260,9 @@ def test_an_heir_with_grandchildren_inherits_once() -> None:
     world.fork(10, 11)
     for grandchild, asked in ((12, 2), (13, 4)):
         world.fork(11, grandchild)
-        world.ask(grandchild, OLD, asked)
+        world.query(grandchild, OLD, asked)
     world.tick()
-    world.end(10)
+    world.exit(10)
     world.tick()
     assert [world.owner(pid) for pid in (11, 12, 13)] == [11, 11, 11]
     assert world.queries(11) == (1, 6)
@@ -271,14 +271,14 @@ def test_an_heir_with_grandchildren_inherits_once() -> None:
 def test_heirs_go_on_each_by_itself() -> None:
     """One follows, the other does not."""
     world = _sendmail()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.fork(10, 11)
     world.fork(10, 12)
     world.tick()
-    world.end(10)
+    world.exit(10)
     world.tick()
     world.read(11)
-    world.ask(11, NEW)
+    world.query(11, NEW)
     world.tick()
     assert (world.state(11), world.state(12)) == (State.RETIRED, State.STALE)
     assert world.queries(12) == (3, 0)
@@ -289,10 +289,10 @@ def test_a_child_that_read_for_itself_inherits_nothing() -> None:
     world = _sendmail()
     world.fork(10, 11)
     world.read(11)
-    world.ask(11, NEW)
-    world.ask(10, OLD, 2)
+    world.query(11, NEW)
+    world.query(10, OLD, 2)
     world.tick()
-    world.end(10)
+    world.exit(10)
     world.tick()
     assert world.process(11).worst is State.CURRENT
 
@@ -302,10 +302,10 @@ def test_a_child_that_called_exec_inherits_nothing() -> None:
     world = _sendmail()
     world.fork(10, 11)
     world.execute(11)
-    world.ask(11, NEW)
-    world.ask(10, OLD, 2)
+    world.query(11, NEW)
+    world.query(10, OLD, 2)
     world.tick()
-    world.end(10)
+    world.exit(10)
     world.tick()
     assert world.process(11).worst is State.CURRENT
 
@@ -313,10 +313,10 @@ def test_a_child_that_called_exec_inherits_nothing() -> None:
 def test_an_owner_whose_end_no_record_told_of_is_inherited_all_the_same() -> None:
     """The ring was full."""
     world = _sendmail()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.fork(10, 11)
     world.tick()
-    world.end(10, recorded=False)
+    world.exit(10, recorded=False)
     world.tick()
     world.tick()
     assert world.state(11) is State.STALE
@@ -327,13 +327,13 @@ def test_two_owners_in_a_row_pass_it_on_within_a_tick() -> None:
     world = World()
     world.start(10)
     read = world.read(10)
-    world.ask(10)
+    world.query(10)
     world.fork(10, 11)
     world.fork(11, 12)
-    world.end(10)
-    world.end(11)
+    world.exit(10)
+    world.exit(11)
     world.tick()
-    world.ask(12)
+    world.query(12)
     world.tick()
     assert world.process(12).last_read == (read, 1)
 
@@ -341,13 +341,13 @@ def test_two_owners_in_a_row_pass_it_on_within_a_tick() -> None:
 def test_a_grandchild_whose_parent_is_gone_goes_on_with_the_flag() -> None:
     """The owner ends with an heir alive: that it is no direct child any more makes it no healthier."""
     world = _sendmail()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.fork(10, 11)
     world.fork(11, 12)
     world.tick()
-    world.end(11)
+    world.exit(11)
     world.tick()
-    world.end(10)
+    world.exit(10)
     world.tick()
     assert world.kept(12)
     assert world.state(12) is State.STALE
@@ -356,11 +356,11 @@ def test_a_grandchild_whose_parent_is_gone_goes_on_with_the_flag() -> None:
 def test_an_heir_that_never_asked_is_known_at_once() -> None:
     """It is flagged before it does anything: the frozen state is its own now."""
     world = _sendmail()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.fork(10, 11)
     world.tick()
     assert not world.kept(11)
-    world.end(10)
+    world.exit(10)
     world.tick()
     assert world.process(11).is_tracked
     assert world.state(11) is State.STALE
@@ -375,10 +375,10 @@ def test_children_of_before_the_daemon_inherit_too(tmp_path: Path) -> None:
     Lineage(world.map).seed(Procfs(tree.root), NOTHING_SAVED, world.clock.now)
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert world.state(10) is State.STALE
-    world.end(10)
+    world.exit(10)
     world.tick()
     assert world.kept(11)
     assert world.state(11) is State.STALE
@@ -389,14 +389,14 @@ def test_an_inheritance_is_no_past_use_twice() -> None:
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10, OLD, 5)
+    world.query(10, OLD, 5)
     world.fork(10, 11)
     world.tick()
-    world.end(10)
+    world.exit(10)
     world.tick()
-    world.ask(11, OLD, 2)
+    world.query(11, OLD, 2)
     world.tick()
-    world.end(11)
+    world.exit(11)
     for _ in range(2):
         world.tick()
     assert world.past_queries() == [7]
@@ -410,8 +410,8 @@ def test_an_owner_that_never_acted_is_kept_for_its_workers() -> None:
     world.past_grace()
     for child in (11, 12):
         world.fork(10, child)
-        world.ask(child)
-        world.end(child)
+        world.query(child)
+        world.exit(child)
         world.tick()
     assert world.state(10) is State.STALE
     assert world.queries(10) == (0, 2)
@@ -421,9 +421,9 @@ def test_a_pid_used_again_is_no_owner() -> None:
     """The parent's pid belongs to another process now."""
     world = _sendmail()
     world.fork(10, 11)
-    world.end(10, recorded=False)
+    world.exit(10, recorded=False)
     world.start(10)
-    world.ask(11)
+    world.query(11)
     world.tick()
     assert world.owner(11) == 11
 
@@ -497,7 +497,7 @@ def test_a_read_by_a_helper_counts_for_the_process_that_it_helps(reader: int) ->
     world.start(10)
     world.fork(10, 11)
     asker = 21 - reader
-    world.ask(asker)
+    world.query(asker)
     world.read(reader)
     world.tick()
     helped = world.process(asker)
@@ -506,11 +506,11 @@ def test_a_read_by_a_helper_counts_for_the_process_that_it_helps(reader: int) ->
     assert helped.last_read == world.process(reader).last_read
     world.change(NEW)
     world.past_grace()
-    world.ask(asker, OLD, 2)
+    world.query(asker, OLD, 2)
     world.tick()
     assert world.state(asker) is State.STALE
     world.read(reader)
-    world.ask(asker, NEW)
+    world.query(asker, NEW)
     world.tick()
     assert world.state(asker) is State.RETIRED, "the helper re-read the file for it"
 
@@ -528,8 +528,8 @@ def test_who_queries_by_itself_or_called_exec_is_no_helper(why: str) -> None:
         world.execute(11)
     world.read(11)
     if why == "it queries too":
-        world.ask(11, OLD)
-    world.ask(10)
+        world.query(11, OLD)
+    world.query(10)
     world.tick()
     assert world.process(10).helper is None
     assert world.process(10).last_read is None

@@ -12,7 +12,7 @@ def test_the_grace_of_a_process_that_is_quiet() -> None:
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert world.pair(10).removed is None
     noticed = world.change(NEW)
@@ -28,7 +28,7 @@ def test_its_first_read_opens_a_grace_of_its_own() -> None:
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
     world.clock.advance(10)

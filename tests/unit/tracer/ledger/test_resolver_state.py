@@ -72,7 +72,7 @@ def test_a_sole_member_that_reads_again_leaves_no_state_behind() -> None:
     world.start(10)
     for _ in range(50):
         world.read(10)
-        world.ask(10)
+        world.query(10)
         world.tick()
     assert len(list(world.ledger.states)) == 1
     assert sum(use.queries for use in world.pair(10).uses.values()) == 50
@@ -91,7 +91,7 @@ def test_a_state_that_others_may_have_outlives_a_read() -> None:
     assert world.ledger.states.get(state) is not None
     world.ledger.states.forget_unused({entry.res_state_id for entry in world.map.entries.values()})
     assert world.ledger.states.get(state) is not None
-    world.end(11)
+    world.exit(11)
     for _ in range(3):
         world.tick()
     world.ledger.states.forget_unused({entry.res_state_id for entry in world.map.entries.values()})
@@ -103,17 +103,17 @@ def test_a_child_that_reads_remembers_whose_state_it_had() -> None:
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.fork(10, 11)
     world.tick()
     world.change(NEW)
     world.read(11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     parent = world.process(10)
     assert world.process(11).res_state.origin == Origin(10, parent.id.birth, 1)
     world.read(11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     assert world.process(11).res_state.origin == Origin(10, parent.id.birth, 1), "a later read does not change that"
     assert parent.res_state.origin is None
@@ -125,14 +125,14 @@ def test_who_read_between_change_and_notice_has_read_the_new_file(*, entered: bo
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     began = world.moment()
     read = world.read(10)
     if entered:
         world.tick()
     world.write(conf(NEW), began=began)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert world.process(10).last_read == Read(read, 2)
     assert world.process(10).res_state.first_reads[-1] == FirstRead(2, read)

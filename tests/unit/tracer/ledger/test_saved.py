@@ -20,7 +20,7 @@ def test_who_did_nothing_but_shares_a_state_that_is_kept_is_saved_with_it() -> N
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.fork(10, 11)
     world.start(12)
     world.tick()
@@ -33,9 +33,9 @@ def test_who_exited_is_not_saved() -> None:
     """What it queried is kept as a past use."""
     world = World()
     world.start(10)
-    world.ask(10, OLD, 3)
+    world.query(10, OLD, 3)
     world.tick()
-    world.end(10)
+    world.exit(10)
     for _ in range(2):
         world.tick()
     saved = world.saved()
@@ -48,9 +48,9 @@ def test_a_lineage_tells_who_had_which_state_and_when_that_was_read() -> None:
     world = World()
     world.start(10)
     read = world.read(10)
-    world.ask(10)
+    world.query(10)
     world.fork(10, 11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     lineage = world.saved().lineage()
     parent, child = world.map.entries[10], world.map.entries[11]

@@ -110,7 +110,7 @@ def test_what_the_ledger_has_comes_back(store: Store) -> None:
     world.start(10)
     world.make_stale(10)
     world.fork(10, 11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     saved = world.saved()
     assert [(one.pid, bool(one.line)) for one in saved.processes] == [(10, False), (11, True)]
@@ -129,12 +129,12 @@ def test_what_changed_since_is_added_to_what_was_saved(directory: Path, store: S
     world.ledger.take_unsaved()
     store.save(BOOT, world.saved())
     world.start(11)
-    world.ask(11)
-    world.ask(10)
+    world.query(11)
+    world.query(10)
     world.tick()
     for _ in range(2):
         store.append(what_changed(world.ledger, world.ledger.take_unsaved(), [world.host]))
-        world.ask(11)
+        world.query(11)
         world.tick()
     store.append(what_changed(world.ledger, world.ledger.take_unsaved(), []))
     loaded = store.load(BOOT)
@@ -155,10 +155,10 @@ def test_who_exited_since_is_kept_no_more(store: Store) -> None:
     """Its past use comes back in its place."""
     world = World()
     world.start(10)
-    world.ask(10, OLD, 3)
+    world.query(10, OLD, 3)
     world.tick()
     store.save(BOOT, world.saved())
-    world.end(10)
+    world.exit(10)
     for _ in range(2):
         world.tick()
         store.append(what_changed(world.ledger, world.ledger.take_unsaved(), []))

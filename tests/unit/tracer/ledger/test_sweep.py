@@ -11,7 +11,7 @@ def _processes(number: int) -> list[Process]:
     world = World()
     for pid in range(10, 10 + number):
         world.start(pid)
-        world.ask(pid)
+        world.query(pid)
     world.tick()
     return list(world.ledger.processes)
 

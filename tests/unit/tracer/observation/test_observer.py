@@ -37,7 +37,7 @@ def test_whoever_does_something_first_is_met_before_it_may_be_gone() -> None:
     world.start(10)
     world.read(10)
     key = key_of(world.subject(10))
-    world.end(10)
+    world.exit(10)
     batch = _take(world)
     assert batch.newcomers[key].identity.image is not None
     assert batch.newcomers[key].view is world.host
@@ -59,9 +59,9 @@ def test_queries_in_two_states_within_a_tick_are_told_apart() -> None:
     """What was queried under the old state counts under the old state."""
     world = World()
     world.start(10)
-    world.ask(10, OLD, 3)
+    world.query(10, OLD, 3)
     world.read(10)
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     sent = [one for one in _take(world).observations if isinstance(one, QueriesSent)]
     assert sorted(one.queries.number for one in sent) == [2, 3]
     assert len({one.subject.res_state_id for one in sent}) == 2
@@ -71,11 +71,11 @@ def test_a_count_taken_back_before_it_was_made_is_made_up_for_in_the_next_tick()
     """The kernel side takes one off where a datagram goes elsewhere than its socket's peer (bpf/datagrams.c)."""
     world = World()
     world.start(10)
-    world.ask(10, OLD)
+    world.query(10, OLD)
     key, value = next(iter(world.counted.items()))
     world.counted[key] = value._replace(number=-1)
     assert not _take(world).observations
-    world.ask(10, OLD, 3)
+    world.query(10, OLD, 3)
     (sent,) = _take(world).observations
     assert isinstance(sent, QueriesSent)
     assert sent.queries.number == 2
@@ -88,7 +88,7 @@ def test_an_exit_that_is_not_certain_is_asked_for_when_the_tick_ends(*, alive: b
     world.start(10)
     world.read(10)
     world.machine.alive = {10} if alive else set()
-    world.end(10, certain=False)
+    world.exit(10, certain=False)
     left = [one for one in _take(world).observations if isinstance(one, ProcessLeft)]
     assert bool(left) is not alive
 
@@ -101,11 +101,11 @@ def test_who_goes_on_with_a_state_that_its_owner_left_is_told() -> None:
     world.fork(10, 11)
     world.fork(11, 12)
     world.tick()
-    world.end(10)
+    world.exit(10)
     assert [one.key.pid for one in _take(world).relatives] == [11, 12]
     world.start(20)
     world.fork(20, 21)
-    world.end(20)
+    world.exit(20)
     assert not _take(world).relatives
 
 

@@ -53,21 +53,21 @@ def _in_state(state: State, who: str = "nobody") -> World:
     elif state is State.OUTDATED:
         world.machine.by_root[1] = a_view(first_generation(conf(OLD), world.clock.now, 1), "7:1:2")
         world.read(10)
-        world.ask(10)
+        world.query(10)
         world.change(NEW)
     elif state is State.SUSPECT:
         world.host.history = replace(world.host.history, file_changed=world.clock.now * 2)
-        world.ask(10, ELSEWHERE)
+        world.query(10, ELSEWHERE)
     elif state is State.UNLISTED:
-        world.ask(10, ELSEWHERE)
+        world.query(10, ELSEWHERE)
     else:
         world.read(10)
-        world.ask(10)
+        world.query(10)
         world.tick()
         if state is not State.CURRENT:
             world.change(NEW)
         if state is State.GRACE:
-            world.ask(10)
+            world.query(10)
         if state is State.RETIRED:
             world.read(10)
     world.tick()
@@ -152,7 +152,7 @@ def test_a_retired_process_is_told_what_shows_it() -> None:
     world = _in_state(State.RETIRED)
     assert said(world)[0].endswith("and has re-read the file since")
     world = _in_state(State.QUIET)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert said(world)[0] == f"queries {NEW}, which /etc/resolv.conf lists"
 
@@ -160,10 +160,10 @@ def test_a_retired_process_is_told_what_shows_it() -> None:
 def test_a_process_that_was_never_seen_to_read_is_not_said_to_have_read() -> None:
     """It read before the daemon came."""
     world = _world()
-    world.ask(10)
+    world.query(10)
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert "it has not read the file since resolvtrace started" in said(world)[0]
 
@@ -172,11 +172,11 @@ def test_a_process_that_only_looked_is_said_to_have_looked() -> None:
     """Stat is no read in words."""
     world = _world()
     world.check(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert "it has not checked the file since generation 1" in said(world)[0]
 
@@ -189,7 +189,7 @@ def test_a_process_that_read_the_new_file_and_asks_the_old_one_is_pinned() -> No
     reason, advice = said(world)
     assert reason.endswith("has re-read the file since (generation 2), and not queried the old server after that")
     assert advice.startswith("wait for its next lookup: it may follow now; ")
-    world.ask(10, OLD)
+    world.query(10, OLD)
     world.tick()
     reason, advice = said(world)
     assert reason.endswith(
@@ -209,7 +209,7 @@ def test_a_reload_is_advised_to_who_reads_the_file_then(reads: bool, verb: str) 
     if reads:
         world.read(10)
         world.past_grace()
-        world.ask(10, OLD, 2)
+        world.query(10, OLD, 2)
     world.tick()
     assert world.state(10) is State.STALE
     assert said(world)[1].startswith(f"{verb} it: systemctl {verb}")
@@ -222,14 +222,14 @@ def _spamd() -> World:
     world.machine.identities[10] = Identity("spamd child", "/usr/sbin/spamd", unit="spamd.service")
     world.start(9)
     world.read(9)
-    world.ask(9)
+    world.query(9)
     world.fork(9, 10)
     world.tick()
     world.change(NEW)
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert world.state(10) is State.STALE
     return world
@@ -249,7 +249,7 @@ def test_a_resolver_that_was_inherited_from_the_parent_names_the_parent() -> Non
 def test_a_resolver_that_was_inherited_from_a_parent_that_has_exited_names_its_pid() -> None:
     """Nobody knows its name any more."""
     world = _spamd()
-    world.end(9)
+    world.exit(9)
     world.tick()
     world.tick()
     assert "its parent, pid 9, which has exited," in said(world)[0]
@@ -259,12 +259,12 @@ def test_a_helper_that_reads_the_file_is_named() -> None:
     """It is the one that has not re-read it (avahi-daemon)."""
     world = _world()
     world.fork(10, 11)
-    world.ask(10)
+    world.query(10)
     world.read(11)
     world.tick()
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     assert said(world)[0].endswith("its helper, pid 11, read the file at generation 1 and has not re-read it")
 
@@ -274,11 +274,11 @@ def test_a_process_that_fell_for_the_empty_file_is_told_so() -> None:
     world = _world()
     world.host.history = follow(world.host.history, EMPTY, world.clock.now, world.clock.now)
     world.read(10)
-    world.ask(10, "127.0.0.1")
+    world.query(10, "127.0.0.1")
     world.tick()
     world.change(NEW)
     world.clock.advance(LONGEST_LOOKUP_SECONDS)
-    world.ask(10, "127.0.0.1", 2)
+    world.query(10, "127.0.0.1", 2)
     world.tick()
     assert "it read the file while it was empty, and has not re-read it" in said(world)[0]
 
@@ -287,7 +287,7 @@ def test_workers_are_mentioned_where_theycounted() -> None:
     """The owner itself asked nothing late."""
     world = _in_state(State.STALE)
     world.fork(10, 11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     assert said(world)[0].startswith(f"it and its workers sent 3 queries to {OLD}")
 
@@ -297,12 +297,12 @@ def _through_nss(*lookups: Lookup) -> World:
     world = _world()
     world.read(10)
     world.try_socket(10, Service.NSCD, answered=False)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
     world.past_grace()
     for lookup in lookups:
-        world.ask(10, OLD, 2, lookup=lookup)
+        world.query(10, OLD, 2, lookup=lookup)
         world.tick()
     return world
 
@@ -318,7 +318,7 @@ def test_one_that_follows_the_file_through_nss_needs_no_nscd() -> None:
     world = _through_nss(Lookup.THROUGH_NSS)
     world.read(10)
     world.past_grace()
-    world.ask(10, OLD, 2, lookup=Lookup.THROUGH_NSS)
+    world.query(10, OLD, 2, lookup=Lookup.THROUGH_NSS)
     world.tick()
     reason, advice = said(world)
     assert "a second resolver in it" in reason
@@ -339,7 +339,7 @@ def test_where_nscd_runs_and_it_queries_nameservers_itself_it_bypasses_nscd() ->
     """sendmail, for MX."""
     world = _in_state(State.STALE)
     world.try_socket(10, Service.NSCD, answered=True)
-    world.ask(10)
+    world.query(10)
     world.tick()
     assert said(world)[1].endswith("; it queries nameservers directly, bypassing nscd")
 
@@ -348,7 +348,7 @@ def test_a_forwarder_is_said_to_forward() -> None:
     """Its upstreams are its own configuration's."""
     world = _world()
     world.machine.forwards[10] = Forwarding(forwards=True)
-    world.ask(10)
+    world.query(10)
     world.tick()
     reason, advice = said(world)
     assert "on behalf of others" in reason
@@ -362,11 +362,11 @@ def test_a_process_that_reads_at_a_steady_pace_will_recover() -> None:
         world.read(10)
         world.read(10)
         world.clock.advance(30)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     reason, advice = said(world)
     assert reason.endswith("it looks at the file every 30 s and will recover by itself")
@@ -388,7 +388,7 @@ def test_a_process_that_looks_at_the_new_file_and_does_not_read_it_goes_by_its_t
     """Go and libasr, where the new file came with the old one's time: touching it is enough."""
     world = _in_state(State.STALE)
     world.check(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     reason, advice = said(world)
     assert "it checked the file (generation 2) without reading it" in reason
@@ -399,11 +399,11 @@ def test_a_process_watched_from_its_exec_that_never_reads_has_its_own_configurat
     """And one whose exec nobody saw may have read before."""
     world = _world()
     world.execute(10)
-    world.ask(10)
+    world.query(10)
     world.tick()
     world.change(NEW)
     world.past_grace()
-    world.ask(10, OLD, 2)
+    world.query(10, OLD, 2)
     world.tick()
     reason, advice = said(world)
     assert "it never read the file: its own configuration names the server, or another program told it" in reason
@@ -429,12 +429,12 @@ def test_a_client_of_nscd_is_as_well_as_nscd_is() -> None:
     world.read(10)
     world.try_socket(10, Service.NSCD, answered=True)
     world.read(11)
-    world.ask(11)
+    world.query(11)
     world.tick()
     assert said(world) == ("looks names up through nscd (pid 11), which is current", "nothing to do")
     world.change(NEW)
     world.past_grace()
-    world.ask(11, OLD, 2)
+    world.query(11, OLD, 2)
     world.tick()
     reason, advice = said(world)
     assert reason == "looks names up through nscd (pid 11), which is stale"
@@ -459,7 +459,7 @@ def test_a_process_without_a_view_is_spoken_of_too() -> None:
     """Its root could not be looked at."""
     world = _world()
     world.machine.by_root[1] = None
-    world.ask(10)
+    world.query(10)
     world.tick()
     reason, advice = said(world)
     assert _is_one_sentence(reason), reason
@@ -472,7 +472,7 @@ def test_a_chroot_without_the_file_is_told_so() -> None:
     world.machine.by_root[1] = None
     world.machine.absent = "/var/lib/chroot/etc/resolv.conf"
     world.read(10, result=-2)
-    world.ask(10, "127.0.0.1")
+    world.query(10, "127.0.0.1")
     world.tick()
     assert said(world) == (
         "queries 127.0.0.1: there is no /var/lib/chroot/etc/resolv.conf, and glibc queries 127.0.0.1 then",
@@ -486,22 +486,22 @@ def test_what_was_queried_before_there_was_a_file_in_the_chroot_is_not_judged_by
     """Neither what glibc queries without a file, nor what the process queried before its chroot(2)."""
     world = _world()
     world.read(10)
-    world.ask(10)
+    world.query(10)
     world.machine.by_root[2] = None
     world.machine.absent = "/jail/etc/resolv.conf"
     world.move(10, 2)
     world.read(10, result=-2)
-    world.ask(10, "127.0.0.1")
+    world.query(10, "127.0.0.1")
     world.tick()
     world.machine.by_root[2] = a_view(first_generation(conf(NEW), world.moment(), 1), "7:1:2")
     world.machine.absent = ""
     world.read(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     states = {key.address: pair.state for key, pair in world.process(10).pairs.items()}
     assert states == {OLD: State.RETIRED, "127.0.0.1": State.RETIRED, NEW: State.CURRENT}
     assert said(world)[1] == "nothing to do"
-    world.ask(10, "127.0.0.1")
+    world.query(10, "127.0.0.1")
     world.tick()
     assert world.state(10) is not State.CURRENT
 
@@ -512,7 +512,7 @@ def test_a_default_of_its_own_is_told_from_a_configuration() -> None:
     world.write(EMPTY)
     world.read(10)
     world.change(NEW)
-    world.ask(10, "8.8.8.8")
+    world.query(10, "8.8.8.8")
     world.tick()
     reason, advice = said(world)
     assert "its last read found an empty file, so it is most likely a default of its own" in reason

@@ -29,7 +29,7 @@ def _processes(*pids: int) -> list[Process]:
     world = World()
     for pid in pids:
         world.start(pid)
-        world.ask(pid)
+        world.query(pid)
     world.tick()
     return [world.process(pid) for pid in pids]
 

@@ -1,4 +1,4 @@
-"""Flags raised and cleared: each told once, with why it was cleared."""
+"""Flags raised and cleared: each reported once, with why it was cleared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _described(one: Process) -> ProcessSnapshot:
     return process(one.pid, one.worst)
 
 
-class _Told:
+class _Events:
     """A world whose events are taken."""
 
     def __init__(self, world: World) -> None:
@@ -35,20 +35,20 @@ class _Told:
 
 
 @pytest.fixture
-def told() -> _Told:
+def events() -> _Events:
     """Let a process be flagged, and take the event."""
-    own = _Told(World())
+    own = _Events(World())
     own.world.start(10)
     own.world.make_stale(10)
     assert own.take() == [(Kind.STALE, 10, OLD, None)]
     return own
 
 
-def test_a_standing_flag_is_told_once(told: _Told) -> None:
+def test_a_standing_flag_is_reported_once(events: _Events) -> None:
     """However often it queries."""
-    told.world.ask(10, OLD, 23)
-    told.world.tick()
-    assert told.take() == []
+    events.world.query(10, OLD, 23)
+    events.world.tick()
+    assert events.take() == []
 
 
 def _lists_again(world: World) -> None:
@@ -57,12 +57,12 @@ def _lists_again(world: World) -> None:
 
 def _follows(world: World) -> None:
     world.read(10)
-    world.ask(10, NEW)
+    world.query(10, NEW)
 
 
 def _switches(world: World) -> None:
     world.clock.advance(301)
-    world.ask(10, NEW)
+    world.query(10, NEW)
 
 
 def _exempts(world: World) -> None:
@@ -72,7 +72,7 @@ def _exempts(world: World) -> None:
 @pytest.mark.parametrize(
     ("happens", "why"),
     [
-        (lambda world: world.end(10), Why.EXITED),
+        (lambda world: world.exit(10), Why.EXITED),
         (lambda world: world.execute(10), Why.EXECED),
         (_lists_again, Why.LISTED),
         (_follows, Why.REREAD),
@@ -80,38 +80,40 @@ def _exempts(world: World) -> None:
         (_exempts, Why.RULE),
     ],
 )
-def test_a_cleared_flag_is_told_with_the_evidence(told: _Told, happens: Callable[[World], object], why: Why) -> None:
+def test_a_cleared_flag_is_reported_with_the_evidence(
+    events: _Events, happens: Callable[[World], object], why: Why
+) -> None:
     """Once, and then no more."""
-    happens(told.world)
-    told.world.tick()
-    assert told.take() == [(Kind.CLEARED, 10, OLD, why)]
-    told.world.tick()
-    assert told.take() == []
+    happens(events.world)
+    events.world.tick()
+    assert events.take() == [(Kind.CLEARED, 10, OLD, why)]
+    events.world.tick()
+    assert events.take() == []
 
 
-def test_an_heir_takes_the_flag_over(told: _Told) -> None:
+def test_an_heir_takes_the_flag_over(events: _Events) -> None:
     """So that who adds up events has what check shows."""
-    told.world.fork(10, 11)
-    told.world.ask(11, OLD)
-    told.world.tick()
-    assert told.take() == []
-    told.world.end(10)
-    told.world.tick()
-    assert told.take() == [(Kind.CLEARED, 10, OLD, Why.EXITED), (Kind.STALE, 11, OLD, None)]
+    events.world.fork(10, 11)
+    events.world.query(11, OLD)
+    events.world.tick()
+    assert events.take() == []
+    events.world.exit(10)
+    events.world.tick()
+    assert events.take() == [(Kind.CLEARED, 10, OLD, Why.EXITED), (Kind.STALE, 11, OLD, None)]
 
 
-def test_a_restart_tells_nothing_of_flags_that_stand(told: _Told) -> None:
-    """They were told by the daemon before."""
-    told.world.restart()
-    again = _Told(told.world)
-    told.world.tick()
+def test_a_restart_tells_nothing_of_flags_that_stand(events: _Events) -> None:
+    """The previous daemon reported them."""
+    events.world.restart()
+    again = _Events(events.world)
+    events.world.tick()
     assert again.take() == []
 
 
-def test_who_exited_while_no_daemon_ran_is_told_after_its_start(told: _Told) -> None:
+def test_who_exited_while_no_daemon_ran_is_reported_after_its_start(events: _Events) -> None:
     """At the time of the start: when it was is not known."""
-    told.world.restart(lambda: told.world.end(10))
-    again = _Told(told.world)
-    told.world.tick()
-    events = again.changes.take(told.world.ledger.evaluator.flagged, told.world.clock.now, _described, lambda at: at)
-    assert [(one.kind, one.why, one.at) for one in events] == [(Kind.CLEARED, Why.EXITED, told.world.clock.now)]
+    events.world.restart(lambda: events.world.exit(10))
+    again = _Events(events.world)
+    events.world.tick()
+    taken = again.changes.take(events.world.ledger.evaluator.flagged, events.world.clock.now, _described, lambda at: at)
+    assert [(one.kind, one.why, one.at) for one in taken] == [(Kind.CLEARED, Why.EXITED, events.world.clock.now)]

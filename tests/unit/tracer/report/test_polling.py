@@ -13,12 +13,12 @@ def _interval(pauses: list[float], *, queries: int = 1) -> int | None:
     world = World()
     world.start(10)
     world.read(10)
-    world.ask(10, times=queries)
+    world.query(10, times=queries)
     world.tick(0)
     for pause in pauses:
         world.clock.advance(pause)
         world.read(10)
-        world.ask(10, times=queries)
+        world.query(10, times=queries)
         world.tick(0)
     return polling_interval(world.process(10))
 

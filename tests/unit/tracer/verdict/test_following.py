@@ -25,19 +25,19 @@ Step = Callable[[World, int], None]
 
 def ask(world: World, _second: int) -> None:
     """Query, without a look at the file."""
-    world.ask(10)
+    world.query(10)
 
 
 def check_and_ask(world: World, _second: int) -> None:
     """Do as glibc does."""
     world.check(10)
-    world.ask(10, times=2)
+    world.query(10, times=2)
 
 
 def read_and_ask(world: World, _second: int) -> None:
     """Do as musl does."""
     world.read(10)
-    world.ask(10, times=2)
+    world.query(10, times=2)
 
 
 def every(seconds: int, look: Callable[[World, int], object]) -> Step:
@@ -46,7 +46,7 @@ def every(seconds: int, look: Callable[[World, int], object]) -> Step:
     def step(world: World, second: int) -> None:
         if second % seconds == 0:
             look(world, 10)
-        world.ask(10, lookup=Lookup.BY_ITSELF)
+        world.query(10, lookup=Lookup.BY_ITSELF)
 
     return step
 
@@ -81,7 +81,12 @@ def answer(world: World, pid: int = 10) -> tuple[str, str]:
         (ask, 40, "no", "sent 40 queries over 39 s without checking or re-reading the file"),
         (ask, 20, "unknown", "sent 20 queries over 19 s since its last look at the file: too few to tell"),
         (lambda *_: None, 5, "unknown", "has queried no listed server"),
-        (lambda world, second: world.ask(10) if second % 20 == 0 else None, 61, "unknown", "sent 4 queries over 60 s"),
+        (
+            lambda world, second: world.query(10) if second % 20 == 0 else None,
+            61,
+            "unknown",
+            "sent 4 queries over 60 s",
+        ),
     ],
 )
 def test_what_a_process_does_tells(step: Step, seconds: int, expected: str, reason: str) -> None:
@@ -120,7 +125,7 @@ def test_a_second_resolver_that_never_looks_is_not_hidden_by_one_that_does() -> 
 
     def step(world: World, second: int) -> None:
         check_and_ask(world, second)
-        world.ask(10, stray=True)
+        world.query(10, stray=True)
 
     run(world, 40, step)
     assert answer(world) == (
@@ -137,7 +142,7 @@ def test_a_parents_resolver_may_stay_in_a_child_that_looks() -> None:
     world.read(11)
     for _ in range(5):
         world.check(11)
-        world.ask(11)
+        world.query(11)
         world.tick(1)
     found, why = answer(world, 11)
     assert (found, "its parent read it before" in why) == ("unknown", True)
@@ -145,7 +150,7 @@ def test_a_parents_resolver_may_stay_in_a_child_that_looks() -> None:
     world.read(11)
     for _ in range(5):
         world.check(11)
-        world.ask(11, NEW)
+        world.query(11, NEW)
         world.tick(1)
     assert answer(world, 11) == ("yes", "checks the file before it queries"), "it has followed a change since"
 
@@ -158,7 +163,7 @@ def test_a_look_long_before_a_query_may_be_another_resolvers() -> None:
     def step(world: World, _second: int) -> None:
         world.check(10)
         world.clock.advance(0.003)
-        world.ask(10)
+        world.query(10)
 
     run(world, 10, step)
     found, why = answer(world)
@@ -190,11 +195,11 @@ def test_a_busy_daemon_takes_no_slow_tick_for_silence() -> None:
     world = world_of_reader()
     for _ in range(6):
         world.check(10)
-        world.ask(10)
+        world.query(10)
         for _ in range(20):
             world.clock.advance(0.5)
             world.check(10)
-            world.ask(10)
+            world.query(10)
         world.tick(0)
     assert answer(world) == ("yes", "checks the file before it queries")
 
@@ -204,7 +209,7 @@ def test_what_the_file_never_listed_tells_nothing() -> None:
     world = world_of_reader()
 
     def step(world: World, second: int) -> None:
-        world.ask(10, ELSEWHERE, 3)
+        world.query(10, ELSEWHERE, 3)
         if second % 4 == 0:
             check_and_ask(world, second)
 
@@ -225,7 +230,7 @@ def test_one_that_is_told_of_changes_has_to_follow_one_to_be_known() -> None:
     world = world_of_reader()
     run(world, 40, ask)
     assert [one.pid for one in world.ledger.perhaps_frozen()] == []
-    world.ask(10)
+    world.query(10)
     world.ledger.note_change(world.process(10))
     assert [one.pid for one in world.ledger.perhaps_frozen()] == [10]
     world.ledger.note_watching(world.process(10), watches=True)
@@ -233,7 +238,7 @@ def test_one_that_is_told_of_changes_has_to_follow_one_to_be_known() -> None:
     world.change(NEW)
     world.clock.advance(2)
     world.read(10)
-    run(world, 40, lambda world, _: world.ask(10, NEW))
+    run(world, 40, lambda world, _: world.query(10, NEW))
     assert answer(world) == ("yes", "re-read the file within 3 s of its change (generation 2)")
 
 
@@ -264,8 +269,8 @@ def test_an_owner_answers_for_its_workers() -> None:
     for second in range(40):
         pid = 100 + second
         world.fork(10, pid)
-        world.ask(pid)
-        world.end(pid)
+        world.query(pid)
+        world.exit(pid)
         world.tick(1)
     assert answer(world)[0] == "no"
 
@@ -278,7 +283,7 @@ def test_an_owner_whose_workers_look_follows() -> None:
     for second in range(10):
         pid = 11 + second % 2
         world.check(pid)
-        world.ask(pid)
+        world.query(pid)
         world.tick(1)
     assert [answer(world, pid)[0] for pid in (10, 11, 12)] == ["yes", "yes", "yes"]
 
@@ -298,7 +303,7 @@ def test_a_client_is_as_its_service() -> None:
         "looks names up through nscd, which has sent no query since resolvtrace started",
     )
     for _ in range(40):
-        world.ask(20)
+        world.query(20)
         world.tick(1)
     found, why = answer(world)
     assert found == "no"

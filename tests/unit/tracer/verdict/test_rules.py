@@ -87,7 +87,7 @@ def test_who_is_ignored_is_not_flagged_and_its_pair_tells_the_truth() -> None:
 def test_one_nameserver_may_be_ignored_and_another_not() -> None:
     """The process's state is that of the rest."""
     world = stale(rule(nameserver=NEW))
-    world.ask(10, NEW)
+    world.query(10, NEW)
     world.tick()
     assert of(world).worst is State.STALE
     assert world.pair(10, NEW).ignored
@@ -96,7 +96,7 @@ def test_one_nameserver_may_be_ignored_and_another_not() -> None:
 def test_what_is_expected_is_current_as_if_it_were_listed() -> None:
     """Removed from the file, or never in it."""
     world = stale(rule(Action.EXPECT, nameserver=OLD), rule(Action.EXPECT, "quad", nameserver="9.9.9.9"))
-    world.ask(10, "9.9.9.9")
+    world.query(10, "9.9.9.9")
     world.tick()
     assert world.state(10) is State.CURRENT
     assert world.state(10, "9.9.9.9") is State.CURRENT
@@ -126,15 +126,15 @@ def test_a_unit_may_be_waited_for_longer() -> None:
         world.start(pid)
         world.machine.identities[pid] = Identity(comm="x", unit=unit, start=1)
         world.read(pid)
-        world.ask(pid)
+        world.query(pid)
     world.tick()
     world.change(NEW)
     world.past_grace()
     for pid in (10, 11):
-        world.ask(pid, OLD, 2)
+        world.query(pid, OLD, 2)
     world.tick()
     assert (world.state(10), world.state(11)) == (State.GRACE, State.STALE)
-    world.ask(10, OLD, 3)
+    world.query(10, OLD, 3)
     world.tick()
     assert world.state(10) is State.STALE
 

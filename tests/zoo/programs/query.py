@@ -1,4 +1,4 @@
-"""ask.py SERVER DOMAIN SECONDS: ask the nameserver for the address of h1.DOMAIN, h2.DOMAIN, ..., for ever.
+"""query.py SERVER DOMAIN SECONDS: query the nameserver for the address of h1.DOMAIN, h2.DOMAIN, ..., for ever.
 
 It reads no resolv.conf: it stands for the clients of a forwarder, wherever these learnt its address. The question is
 written as RFC 1035, section 4.1, has it.
@@ -18,7 +18,7 @@ def question(number: int, name: str) -> bytes:
 
 
 def main(server: str, domain: str, seconds: float) -> None:
-    """Ask, and print the length of the answer."""
+    """Query, and print the length of the answer."""
     for number in itertools.count(1):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.settimeout(1)

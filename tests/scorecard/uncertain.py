@@ -1,4 +1,4 @@
-"""Rows about what cannot be told for certain: what is said of it all the same, and what is not."""
+"""Rows about what cannot be known for certain: what is shown of it all the same, and what is not."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from tests.scorecard.network import ELSEWHERE, FAR, LINK, OTHER_PORT, OWN_LINK_L
 from tests.scorecard.row import CHILDS, COUNT, TCP, Asked, Row, sends
 from tests.scorecard.sockets import OWN
 
-_WHO_CONNECTED = "estimate; for the process that connected: who wrote cannot be told"
+_WHO_CONNECTED = "estimate; for the process that connected: who wrote is not known"
 
-UNTOLD = (
+UNCERTAIN = (
     Row(
         "a TCP connection from before fork(), used by both",
         ("send_mixed", "fork-tcp", "{v4}"),
