@@ -38,7 +38,7 @@ while True:
 
 
 def main(file: Path) -> None:
-    """Let the list change, wait until everybody's state is told, and draw."""
+    """Let the list change, wait until every process's state is shown, and draw."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         lab = stack.enter_context(experiment())

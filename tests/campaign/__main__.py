@@ -15,7 +15,7 @@ from tests.campaign.steps import as_scenario
 
 
 def main() -> int:
-    """Play; 0 where all agree, 1 where something does not."""
+    """Play; 0 if all agree, 1 if something does not."""
     parser = argparse.ArgumentParser(prog="campaign", description=__doc__)
     parser.add_argument("--histories", type=int, default=10_000, help="how many, from the first seed on")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed")

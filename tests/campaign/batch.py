@@ -167,7 +167,7 @@ def _have_room() -> None:
 
 
 def phases(steps: Sequence[Step]) -> list[tuple[list[Step], Step]]:
-    """Part a history where all wait for each other: the acts before each such step, and the step."""
+    """Part a history at each step for which all wait: the acts before it, and the step."""
     parted: list[tuple[list[Step], Step]] = []
     acts: list[Step] = []
     for step in steps:

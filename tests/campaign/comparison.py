@@ -112,7 +112,7 @@ def _seen(row: Row) -> Counter[tuple[str, str, int, int]]:
 
 
 def _told(history: History, model: Process, now: float) -> object:
-    """Give what a row should say; nothing where there should be none."""
+    """Give what a row should say; nothing if there should be none."""
     if not model.pairs:
         return None
     return sorted(history.contract.state(model, now)), sorted(_wanted(model).items())

@@ -77,7 +77,7 @@ class Pair:
     order: int = 0
 
     def follow(self, removal: Removal | None) -> None:
-        """Begin anew where the nameserver was removed, or is listed again."""
+        """Begin again if the nameserver was removed, or is listed again."""
         if self.removal is not removal:
             self.removal = removal
             self.forget()
@@ -115,7 +115,7 @@ class Process:
     lives: bool = True
     pairs: dict[Place, Pair] = field(default_factory=dict)
     generations: set[int | None] = field(default_factory=lambda: {None})
-    """Of which one is its last read: more than one where the contract leaves that open."""
+    """Of which one is its last read: more than one if the contract leaves that open."""
     read_order: int = 0
     read_at: float = 0.0
     listed_queried_at: float = 0.0
@@ -160,7 +160,7 @@ class Contract:
         return self._add(child)
 
     def execute(self, process: Process) -> Process:
-        """Exec: what the old image did has ended; it is as old as before."""
+        """Exec: what the old image did is over; it is as old as before."""
         self.end(process)
         return self.start(process.name, process.born, process)
 
@@ -186,7 +186,7 @@ class Contract:
             process.first_reads.setdefault(removal, now)
 
     def look(self, process: Process) -> None:
-        """Stat resolv.conf. What it says of the last read is left open where that found another list, or was never.
+        """Stat resolv.conf. What it says of the last read is left open if that found another list, or was never.
 
         And whether a worker's look is its owner's too.
         """
@@ -250,7 +250,7 @@ class Contract:
         return {min(choice, key=RANKS.index) for choice in itertools.product(*choices)}
 
     def _left(self, process: Process, removal: Removal) -> set[str]:
-        """Whether it has been active since the removal; open where only others were, or it only looked."""
+        """Whether it has been active since the removal; open if only others were, or it only looked."""
         if max(process.read_at if process.opened else 0.0, process.listed_queried_at) > removal.latest:
             return {"retired"}
         others = process.parent is not None or any(pair.workers for pair in process.pairs.values())

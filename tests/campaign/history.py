@@ -1,4 +1,4 @@
-"""One history, played: each step is done by real processes, and told to the contract."""
+"""One history, played: each step is done by real processes, and entered into the contract."""
 
 from __future__ import annotations
 

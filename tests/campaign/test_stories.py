@@ -13,7 +13,7 @@ from tests.campaign.stories import ACROSS_RESTARTS, READS_OF_ANOTHER_VIEW, WITHI
 
 
 def agree(directory: Path, stories: Mapping[str, list[Step]]) -> None:
-    """Play stories side by side, and say of each how it was told and what was wrong."""
+    """Play stories side by side, and print each and what was wrong with it."""
     names = list(stories)
     found = play(directory, dict(enumerate(stories.values())), Figures())
     for number, disagreements in found.items():

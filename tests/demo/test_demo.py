@@ -1,4 +1,4 @@
-"""`resolvtrace demo` itself, as an administrator runs it: what it says, how it ends, and what it leaves: nothing."""
+"""`resolvtrace demo` itself, as an administrator runs it: what it says, how it exits, and that it leaves nothing."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Demo:
         assert text in self.printed, self.complaint
 
     def end(self) -> int:
-        """Wait for its end and return its status."""
+        """Wait until it exits and return its status."""
         return self.process.wait(LONGEST)
 
     def pid_of(self, test: Callable[[bytes], bool]) -> int:
@@ -78,7 +78,7 @@ class Demo:
 
 @contextmanager
 def demo(directory: Path, *inside: str) -> Iterator[Demo]:
-    """Run the demo for a `with` block, and end it should the block fail."""
+    """Run the demo for a `with` block, and stop it if the block fails."""
     running = Demo(directory, *inside)
     try:
         yield running
@@ -88,7 +88,7 @@ def demo(directory: Path, *inside: str) -> Iterator[Demo]:
 
 
 def birth(pid: int) -> Birth | None:
-    """Identify a process; None where there is none, or only a zombie."""
+    """Identify a process; None if there is none, or only a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -143,7 +143,7 @@ def nothing_stays(running: Demo) -> Iterator[None]:
 
 
 def test_the_flag_goes_up_and_down(tmp_path: Path) -> None:
-    """On a sound machine it shows the flag of the frozen process alone go up, and down with the cure, and leaves."""
+    """On a sound machine it shows the flag of the frozen process alone go up, and down after the restart."""
     with demo(tmp_path) as running:
         running.wait_for("THE FLAG IS UP")
         with nothing_stays(running):
@@ -191,7 +191,7 @@ def test_a_daemon_that_dies_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_a_flag_that_stays_down_is_a_failure(tmp_path: Path) -> None:
-    """A frozen process that asks nobody any more is not flagged, and the demo says which expectation that fails."""
+    """A frozen process that no longer queries is not flagged, and the demo says which expectation that fails."""
     with demo(tmp_path) as running:
         running.wait_for("frozen still gets 192.168.122.203")
         with nothing_stays(running):
@@ -206,7 +206,7 @@ def test_a_flag_that_stays_down_is_a_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_that_is_stopped_cleans_up(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end it, twice in a row as well, and nothing stays."""
+    """Ctrl-C and SIGTERM stop it, twice in a row as well, and nothing stays."""
     with demo(tmp_path) as running:
         running.wait_for("resolv.conf now lists")
         with nothing_stays(running):

@@ -14,7 +14,7 @@ _LABEL_VALUES = re.compile(r"label_values\((?P<metric>.+), (?P<label>\w+)\)")
 
 
 class Query(NamedTuple):
-    """One query, with the name of who asks it."""
+    """One query, with the name of the panel that sends it."""
 
     name: str
     expression: str

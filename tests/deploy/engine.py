@@ -91,7 +91,7 @@ class Container:
         return self._log.read_text(errors="replace")
 
     def wait_for(self, word: str, seconds: float) -> None:
-        """Wait until it has printed a word. Raises AssertionError if it ends first."""
+        """Wait until it has printed a word. Raises AssertionError if it exits first."""
         wait_until(lambda: word in self.log() or self._process.poll() is not None, seconds, f"{word} in {self._log}")
         assert word in self.log(), f"{self.name} ended with status {self._process.poll()}:\n{self.log()}"
 

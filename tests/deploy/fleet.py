@@ -26,7 +26,7 @@ def fleet(hosts: Mapping[str, int]) -> Iterator[dict[str, Any]]:
         protocol_version = "HTTP/1.1"  # connections stay open, as a daemon's do
 
         def handle(self) -> None:
-            with suppress(ConnectionError):  # Prometheus ends before its connections do
+            with suppress(ConnectionError):  # Prometheus exits before its connections close
                 super().handle()
 
         def do_GET(self) -> None:

@@ -80,7 +80,7 @@ class Prometheus(Service):
     """A Prometheus that has rules, and may have an Alertmanager to tell."""
 
     def query(self, expression: str) -> list[Sample]:
-        """Evaluate an expression now; raises urllib.error.HTTPError where Prometheus refuses it."""
+        """Evaluate an expression now; raises urllib.error.HTTPError if Prometheus refuses it."""
         data = self.get("/api/v1/query", query=expression)["data"]
         if data["resultType"] == "scalar":
             return [({}, float(data["result"][1]))]

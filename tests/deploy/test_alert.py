@@ -23,7 +23,7 @@ PATIENCE = 60
 
 @dataclass(frozen=True)
 class Run:
-    """What arrived, what Prometheus answered each query of the dashboard, and whether the flag was gone at the end."""
+    """What arrived, what Prometheus answered each query of the dashboard, and whether the flag was cleared then."""
 
     fired: dict[str, Any]
     answers: dict[str, list[Sample]]
@@ -73,7 +73,7 @@ def ask(server: Prometheus, instance: str) -> dict[str, list[Sample]]:
 
 
 def test_the_alert_says_who_and_what_to_do(run: Run) -> None:
-    """The unit, both nameservers, and a command that would cure it."""
+    """The unit, both nameservers, and a command that fixes it."""
     assert run.fired["status"]["state"] == "active"
     assert run.fired["labels"]["alertname"] == "StaleResolver"
     annotations = run.fired["annotations"]
@@ -83,12 +83,12 @@ def test_the_alert_says_who_and_what_to_do(run: Run) -> None:
 
 
 def test_the_restart_resolves_it(run: Run) -> None:
-    """Since the flag is gone, and not for want of an answer."""
+    """Since the flag is cleared, and not for lack of an answer."""
     assert run.cured
 
 
 def test_every_query_of_the_dashboard_was_answered(run: Run) -> None:
-    """And one of its tables has the service, with the nameserver that it asks."""
+    """And one of its tables has the service, with the nameserver that it queries."""
     assert all(run.answers.values())
     (left,) = [labels for labels, _ in run.answers["Who is left behind A"] if labels.get("unit") == UNIT]
     assert (left["nameserver"], left["state"]) == (OLD, "stale")

@@ -40,7 +40,7 @@ class Host:
         return self.lab.world.start(self._argv, FROZEN)
 
     def play(self, **variables: object) -> subprocess.Popen[str]:
-        """Run the play on it; `systemctl` is one that asks this test."""
+        """Run the play on it; `systemctl` is one that waits for this test."""
         tools = self.directory / "bin"
         tools.mkdir()
         wanted, done = self.directory / "wanted", self.directory / "done"
@@ -73,7 +73,7 @@ class Host:
         )
 
     def restart(self) -> str:
-        """Do what the play asks systemctl for, once it does; gives that."""
+        """Do what the play calls systemctl for, once it does; gives that."""
         wanted = self.directory / "wanted"
         wait_until(wanted.exists, 120, "the play to restart something")
         self.frozen.stop()
@@ -112,8 +112,8 @@ def test_a_host_is_moved(host: Host) -> None:
     )
 
 
-def test_a_host_where_something_stays_behind_is_told(host: Host) -> None:
-    """A restart that cures nothing: the play fails with the name of the unit."""
+def test_a_host_on_which_something_stays_behind_is_reported(host: Host) -> None:
+    """A restart that fixes nothing: the play fails with the name of the unit."""
     with host.play() as play:
         wanted = host.directory / "wanted"
         wait_until(wanted.exists, 120, "the play to restart something")

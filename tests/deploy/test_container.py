@@ -1,4 +1,4 @@
-"""The Containerfile, as far as it can be told without building it; test_image.py does that."""
+"""The Containerfile, as far as it can be checked without building it; test_image.py does that."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_its_modules_are_where_no_other_program_sees_them(unpacked: Path) -> Non
 
 
 def test_each_library_comes_along_or_is_depended_on(package: Path, unpacked: Path) -> None:
-    """What pyproject.toml asks for, and no less; what comes along has its licence told."""
+    """What pyproject.toml requires, and no less; the licence of each dependency is named."""
     dependencies = field(package, "Depends")
     for asked in tomllib.loads(Path("pyproject.toml").read_text())["project"]["dependencies"]:
         library, least = asked.split(">=")
@@ -84,7 +84,7 @@ def test_each_library_comes_along_or_is_depended_on(package: Path, unpacked: Pat
 
 
 def test_the_daemon_in_it_starts_with_debians_libraries(unpacked: Path, tmp_path: Path) -> None:
-    """On this kernel, and ends when it is told to."""
+    """On this kernel, and exits when it is asked to."""
     log = tmp_path / "log"
     command, socket = str(unpacked / "usr/bin/resolvtrace"), str(tmp_path / "socket")
     words = [command, "daemon", "--socket", socket, "--state-dir", str(tmp_path / "state")]

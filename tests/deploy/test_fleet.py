@@ -14,7 +14,7 @@ from tests.deploy.monitoring import Prometheus, prometheus
 from tests.support.samples import full
 
 HOSTS = {"followed": 165, "listed": 20, "stale": 10, "outdated": 5}
-"""Hosts by what was recorded: those that list the new nameserver and ask it, those that still list the old one, those
+"""Hosts by what was recorded: those that list the new nameserver and query it, those that still list the old one, those
 where a service is left with it, and those where a container is."""
 PATIENCE = 120
 

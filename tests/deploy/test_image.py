@@ -93,7 +93,7 @@ def confined(pods: Manifest, seccomp: Path, state: Path, logs: Path) -> list[str
 
 
 def mounted(volume: Manifest, mount: Manifest, own: dict[str, Path]) -> str:
-    """Give the option for one volume; directories of the test stand for the node's own where there is one."""
+    """Give the option for one volume; directories of the test stand for the node's own if there is one."""
     inside = mount["mountPath"]
     if "hostPath" in volume:
         path = volume["hostPath"]["path"]
@@ -104,7 +104,7 @@ def mounted(volume: Manifest, mount: Manifest, own: dict[str, Path]) -> str:
 
 
 class Pod:
-    """The daemon in its container, asked there."""
+    """The daemon in its container, and its commands there."""
 
     def __init__(self, container: Container) -> None:
         self.container = container
@@ -174,8 +174,8 @@ def test_it_names_the_pod_that_is_left_behind(pod: Pod) -> None:
     assert series.endswith(" 1.0")
 
 
-def test_it_ends_well_and_has_written_its_volumes_alone(pod: Pod, podman: Engine, directory: Path) -> None:
-    """SIGTERM ends it with status 0; of its own root nothing but the mount points was made."""
+def test_it_exits_well_and_has_written_its_volumes_alone(pod: Pod, podman: Engine, directory: Path) -> None:
+    """SIGTERM stops it with status 0; of its own root nothing but the mount points was made."""
     assert pod.container.end() == 0, pod.container.log()
     assert list((directory / "state").iterdir())
     (container,) = manifests.pod_of(manifests.read())["containers"]

@@ -114,7 +114,7 @@ def test_uninstall_leaves_the_state_directory_alone(installed: Path) -> None:
     }
 
 
-def test_uninstall_leaves_nothing_where_nothing_was_edited(tmp_path: Path) -> None:
+def test_uninstall_leaves_nothing_if_nothing_was_edited(tmp_path: Path) -> None:
     """Files and directories of its own alike."""
     root = tmp_path / "root"
     place(root)

@@ -145,7 +145,7 @@ def test_its_socket_is_for_its_group(manager: Manager) -> None:
 
 
 def test_it_sees_other_users_processes(manager: Manager) -> None:
-    """Which query it is asked by, through which view, and by which program."""
+    """It shows the query, through which view, and by which program."""
     with subprocess.Popen([sys.executable, "-c", NOBODY_ASKS]) as asking:
         try:
             seen = wait_until(lambda: manager.process(asking.pid), WAIT, "it to show")
@@ -173,7 +173,7 @@ def test_a_daemon_that_hangs_is_restarted(manager: Manager) -> None:
     assert manager.check()["health"]["probes"]
 
 
-def test_stop_ends_it_cleanly(manager: Manager) -> None:
+def test_stop_stops_it_cleanly(manager: Manager) -> None:
     """With status 0, the state saved and the socket gone."""
     manager.systemctl("stop", UNIT)
     assert (manager.show("Result"), manager.show("ExecMainStatus")) == ("success", "0")

@@ -148,7 +148,7 @@ def test_a_checkout_that_cannot_be_written_to(checkout: Checkout, what: str) -> 
 
 
 def test_a_checkout_that_others_cannot_enter(checkout: Checkout) -> None:
-    """It works for root, who is told that it works for nobody else."""
+    """It works for root, and says that it works for nobody else."""
     checkout.program("dpkg-query", ALL_INSTALLED)
     new = checkout.program("new", PYTHON.format(version="3.13.5", recent="exit 0"))
     checkout.place.chmod(0o700)

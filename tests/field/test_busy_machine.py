@@ -34,7 +34,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 @pytest.mark.alone
 @pytest.mark.parametrize("seconds", SECONDS)
 def test_no_warning(stage: Stage, seconds: float) -> None:
-    """Nothing is lost, and no screen warns, whatever else could not be told of a process of a few milliseconds."""
+    """Nothing is lost, and no screen warns, whatever else is not known of a process of a few milliseconds."""
     stage.world.path(JAIL).mkdir()
     cast = Cast(stage)
     cast.start(

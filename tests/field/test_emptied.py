@@ -37,7 +37,7 @@ def cast(running: Daemon) -> Iterator[Cast]:
 
 
 @pytest.mark.parametrize("name", ["before", "reads-before", "during", "after", "reads-after"])
-def test_who_is_told_to_query_loopback(cast: Cast, name: str) -> None:
+def test_a_process_configured_to_query_loopback(cast: Cast, name: str) -> None:
     """It is never flagged because the file was empty for a moment, before its start or during its life."""
     row = cast.querying(name, more=6)
     assert row["state"] == "unlisted"

@@ -92,7 +92,7 @@ def test_a_forwarder_that_read_the_file_once(cast: Cast, name: str) -> None:
 
 
 def test_a_forwarder_whose_upstreams_are_not_known(cast: Cast) -> None:
-    """Who serves port 53 and queries what it was told otherwise is not judged by resolv.conf."""
+    """A process that serves port 53 and queries what it was configured to is not judged by resolv.conf."""
     row = cast.querying("forwards-as-configured")
     assert row["state"] == "unlisted"
     assert_says(row, "on behalf of others; it is not known where it takes its upstreams from$", "^nothing to do")

@@ -1,4 +1,4 @@
-"""Whatever comes from outside: an error that says what is wrong, or an answer, and never the end of the daemon."""
+"""Whatever comes from outside: an error that says what is wrong, or an answer, and the daemon never exits."""
 
 from __future__ import annotations
 

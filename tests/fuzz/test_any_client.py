@@ -78,7 +78,7 @@ def test_any_request_to_the_socket(number: int) -> None:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_any_request_to_the_web_server(number: int) -> None:
-    """HTTP or nothing, no page where none was asked for, and never a failure of its own; it serves on."""
+    """HTTP or nothing, no page if none was requested, and never a failure of its own; it serves on."""
     with running(lambda: WebServer.start(full, "127.0.0.1:0")) as server:
         for sent in inputs(number, HTTP_PIECES):
             answer = answer_to(socket.create_connection(server.address), sent)
@@ -95,7 +95,7 @@ def test_any_request_to_the_web_server(number: int) -> None:
     max_leaves=6,
 ).map(lambda value: json.dumps(value).encode() + b"\n"))  # fmt: skip
 def test_any_answer_to_a_command(answer: bytes) -> None:
-    """What is no form of ours is told as one line, and is no traceback."""
+    """What is not a form of ours gives one line, and no traceback."""
     try:
         client._with("processes", client._parse(answer, "/run/x"), "/run/x")
     except NoDaemon as error:

@@ -23,7 +23,7 @@ from tests.support.tracing import RESOLVTRACE, SHORT, Daemon, daemon
 from tracer.kernel.filesystems import find_cgroup2
 
 IMPLICIT = "127.0.0.1"
-"""What glibc asks where a file names nobody."""
+"""What glibc queries if a file names no server."""
 GOOD = f"nameserver {OLD}\n{SHORT}"
 ANSWER_SECONDS = 10.0
 """A daemon that answers later hangs. On an idle machine it takes 0.3 s at the most: reading the 100 MB."""
@@ -79,7 +79,7 @@ BAD: dict[str, Callable[[Path], object]] = {
 ENDLESS = {"fifo", "device"}
 """There glibc itself waits, or reads, for ever."""
 REFUSED = {"directory", "socket"}
-"""There glibc refuses each lookup, and asks nobody."""
+"""There glibc refuses each lookup, and sends no query."""
 
 
 @dataclass
@@ -160,7 +160,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
 
 def start(world: World, options: str) -> Program:
-    """Start a glibc that looks up again and again; what it asks is in nobody's hands but glibc's."""
+    """Start a glibc that looks up again and again; only glibc decides what it queries."""
     return world.start([build("getaddrinfo_loop"), NAME, "100"], {"RES_OPTIONS": options})
 
 
@@ -180,8 +180,8 @@ def test_a_bad_file_from_the_beginning(seen: Seen, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BAD.keys() - ENDLESS - REFUSED))
-def test_glibc_asks_what_is_listed(seen: Seen, name: str) -> None:
-    """A real glibc, started while the file is bad, asks the nameserver that the view shows."""
+def test_glibc_queries_what_is_listed(seen: Seen, name: str) -> None:
+    """A real glibc, started while the file is bad, queries the nameserver that the view shows."""
     assert seen.glibc[name] == set(expected(name))
 
 
@@ -267,12 +267,12 @@ def usual_flags(directory: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("script", [WITH_TRACEFS, WITHOUT_MOUNTS], ids=["mounts", "no mounts"])
-def test_an_unprivileged_user_is_told(open_directory: Path, script: str) -> None:
+def test_an_unprivileged_user_is_reported(open_directory: Path, script: str) -> None:
     """Whatever of the rest is there: run as root."""
     assert "root" in refusal(open_directory, before=behind(script, *NOBODY))
 
 
-def test_an_unprivileged_user_with_the_usual_places_is_told() -> None:
+def test_an_unprivileged_user_with_the_usual_places_is_reported() -> None:
     """With no flag at all, too."""
     done = subprocess.run([*NOBODY, RESOLVTRACE, "daemon"], check=False, stderr=subprocess.PIPE, timeout=60, text=True)
     (line,) = done.stderr.splitlines()
@@ -288,7 +288,7 @@ def test_an_unprivileged_user_with_the_usual_places_is_told() -> None:
         "net_admin",
     ],
 )
-def test_bpf_refused_is_told(tmp_path: Path, lacking: str) -> None:
+def test_bpf_refused_is_reported(tmp_path: Path, lacking: str) -> None:
     """A root that may not load programs, as in many containers: the missing capability is named."""
     without = ["setpriv", NEEDED.replace(f",+{lacking}", "")]
     line = refusal(tmp_path, before=behind(WITH_TRACEFS, *without))
@@ -296,14 +296,14 @@ def test_bpf_refused_is_told(tmp_path: Path, lacking: str) -> None:
     assert f"CAP_{lacking.upper()}" in line
 
 
-def test_another_pid_namespace_is_told(tmp_path: Path) -> None:
+def test_another_pid_namespace_is_reported(tmp_path: Path) -> None:
     """There the kernel's numbers would name other processes, or none."""
     line = refusal(tmp_path, before=["unshare", "--pid", "--fork", "--mount-proc"])
     assert "not the machine's first pid namespace" in line
     assert "--pid=host" in line
 
 
-def test_a_container_that_sees_its_own_cgroups_alone_is_told(tmp_path: Path) -> None:
+def test_a_container_that_sees_its_own_cgroups_alone_is_reported(tmp_path: Path) -> None:
     """It would watch itself, and say that all is well: the root that it has mounted is none."""
     mount = f"mount -t cgroup2 cgroup2 {find_cgroup2()};"
     with Cgroups() as cgroups:
@@ -313,7 +313,7 @@ def test_a_container_that_sees_its_own_cgroups_alone_is_told(tmp_path: Path) -> 
     assert "--cgroupns=host" in line
 
 
-def test_a_proc_of_another_pid_namespace_is_told(tmp_path: Path) -> None:
+def test_a_proc_of_another_pid_namespace_is_reported(tmp_path: Path) -> None:
     """It shows other processes, and not this one: to the daemon and to doctor."""
     holder = Program(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "cat"], os.environ)
     try:
@@ -338,7 +338,7 @@ def test_a_proc_of_another_pid_namespace_is_told(tmp_path: Path) -> None:
     [("cgroup2", WITH_TRACEFS + WITHOUT_CGROUP2), ("tracefs", WITHOUT_MOUNTS)],
     ids=["cgroup2", "tracefs"],
 )
-def test_what_is_not_mounted_and_cannot_be_is_told(tmp_path: Path, kind: str, script: str) -> None:
+def test_what_is_not_mounted_and_cannot_be_is_reported(tmp_path: Path, kind: str, script: str) -> None:
     """Without CAP_SYS_ADMIN nothing can be mounted: how to do it beforehand is said."""
     line = refusal(tmp_path, before=behind(script, "setpriv", NEEDED))
     assert f"{kind} is not mounted" in line
@@ -406,8 +406,8 @@ CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_a_bad_configuration_is_told(tmp_path: Path, name: str) -> None:
-    """Key, value and what it takes, to one who asks beforehand."""
+def test_a_bad_configuration_is_reported(tmp_path: Path, name: str) -> None:
+    """Key, value and what it takes, by a check beforehand."""
     text, *words = CONFIGURATIONS[name]
     file = tmp_path / "resolvtrace.toml"
     file.write_text(text)
@@ -416,7 +416,7 @@ def test_a_bad_configuration_is_told(tmp_path: Path, name: str) -> None:
 
 
 def test_a_bad_configuration_is_not_run(tmp_path: Path) -> None:
-    """The same to one who does not ask, before anything is made or loaded."""
+    """The same without such a check, before anything is made or loaded."""
     file = tmp_path / "resolvtrace.toml"
     file.write_text("sokcet = '/x'")
     line = refusal(tmp_path, f"--config={file}")
@@ -425,25 +425,25 @@ def test_a_bad_configuration_is_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
-def test_a_configuration_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_configuration_that_is_not_there_is_reported(tmp_path: Path) -> None:
     """One that was asked for by name."""
     assert "does not exist" in refusal(tmp_path, f"--config={tmp_path}/absent.toml")
 
 
-def test_a_port_in_use_is_told(tmp_path: Path, live: Daemon) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path, live: Daemon) -> None:
     """Which flag, which address."""
     line = refusal(tmp_path, f"--web.listen-address={live.address}")
     assert str(live.address) in line
     assert "--web.listen-address" in line
 
 
-def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:
+def test_an_address_that_is_none_is_reported(tmp_path: Path) -> None:
     """How to write one."""
     assert "HOST:PORT" in refusal(tmp_path, "--web.listen-address=localhost")
 
 
 def test_the_socket_of_a_live_daemon_is_left_alone(tmp_path: Path, live: Daemon) -> None:
-    """The second one says so and ends; the first one goes on."""
+    """The second one says so and exits; the first one goes on."""
     line = refusal(tmp_path, f"--socket={live.socket}")
     assert live.socket in line
     assert "--socket" in line
@@ -462,7 +462,7 @@ def test_a_socket_without_a_directory(tmp_path: Path) -> None:
         assert running.stop() == 0
 
 
-def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_state_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     """Below a file, for one."""
     (tmp_path / "file").touch()
     line = refusal(tmp_path, f"--state-dir={tmp_path}/file/state")

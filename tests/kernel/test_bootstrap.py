@@ -23,7 +23,7 @@ Holding = Mapping[tuple[str, ...], Program]
 
 @contextmanager
 def running_program(program: Program) -> Iterator[Program]:
-    """End a program of the host's when the block ends."""
+    """Kill a program of the host's when the block ends."""
     try:
         yield program
     finally:

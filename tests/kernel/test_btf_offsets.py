@@ -1,4 +1,4 @@
-"""What is read from a task itself, on kernels where programs on packets may not ask who the current one is."""
+"""What is read from a task itself, on kernels whose programs on packets may not call the helpers for it."""
 
 from __future__ import annotations
 

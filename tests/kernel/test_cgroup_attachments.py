@@ -90,7 +90,7 @@ def test_all_work_that_the_kernel_lets(cgroups: Cgroups, root: Path, tmp_path: P
 
 
 def alone(stack: ExitStack, root: Path, way: str) -> Neighbour | None:
-    """Attach one that is alone there; None where somebody else still is, a daemon that has just ended, say."""
+    """Attach one that is alone there; None if another one still is, a daemon that has just exited, say."""
     try:
         return stack.enter_context(Neighbour(root, way))
     except PermissionError:

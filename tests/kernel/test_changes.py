@@ -45,7 +45,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @contextmanager
 def world(way: str = "rename") -> Iterator[Experiment]:
-    """Make a world whose resolv.conf lists the old nameserver, behind a link where that is to change so."""
+    """Make a world whose resolv.conf lists the old nameserver, behind a link if that is to change so."""
     with experiment() as made:
         made.world.write_resolv_conf(listing(OLD), "symlink-target" if way == "symlink-target" else "rename")
         yield made
@@ -53,7 +53,7 @@ def world(way: str = "rename") -> Iterator[Experiment]:
 
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[ExitStack]:
-    """Keep every world until the end: the kernel gives the numbers of one that has ended to the next."""
+    """Keep every world until the end: the kernel gives the numbers of one that is gone to the next."""
     with ExitStack() as stack:
         yield stack
 
@@ -205,7 +205,7 @@ def test_the_same_list_written_again_is_no_generation(labs: dict[str, Experiment
 
 
 def test_what_takes_nothing_from_the_list_makes_nobody_stale(labs: dict[str, Experiment], running: Daemon) -> None:
-    """Neither another order, nor putting back within the grace: what was asked meanwhile is forgotten."""
+    """Neither another order, nor putting back within the grace: queries meanwhile are forgotten."""
     swapped, put_back = labs["rename"], labs["in-place"]
     swapped.world.write_resolv_conf(listing(OLD, NEW))
     programs = {lab: (start(lab, no_reload=True), start(lab, no_reload=False)) for lab in (swapped, put_back)}
@@ -221,7 +221,7 @@ def test_what_takes_nothing_from_the_list_makes_nobody_stale(labs: dict[str, Exp
     # One lookup under two nameservers, and so the grace, could last twice as long as under one.
     end = time.time() + 2 * GRACE + 1
     seen = states_until(running, pids, lambda _: shows_later_than(running, end), 10)
-    # Who asked the new nameserver meanwhile has asked nobody since, until its next lookup.
+    # A process that queried the new nameserver meanwhile has sent nothing since, until its next lookup.
     healthy = programs[put_back][1]
     assert seen.pop(healthy.pid) <= {"quiet", "current"}
     assert set().union(*seen.values()) == {"current"}
@@ -237,7 +237,7 @@ def test_what_takes_nothing_from_the_list_makes_nobody_stale(labs: dict[str, Exp
 
 
 def test_a_view_whose_name_is_given_again_has_no_past(running: Daemon) -> None:
-    """The kernel numbers a new mount namespace like one that has just ended: its file is another all the same."""
+    """The kernel numbers a new mount namespace like one that is just gone: its file is another all the same."""
 
     def has_one_generation_in_each_world() -> bool:
         with world() as first:
@@ -254,7 +254,7 @@ def test_a_view_whose_name_is_given_again_has_no_past(running: Daemon) -> None:
 
 
 def test_a_view_outlives_the_last_process_that_was_seen_in_it(lab: Experiment, running: Daemon) -> None:
-    """A process that is restarted finds the generations that its predecessor saw, also when nobody asked meanwhile."""
+    """A process that is restarted finds the generations that its predecessor saw, also without queries meanwhile."""
     first = start(lab, no_reload=True)
     name = view_of(running, first)
     lab.world.write_resolv_conf(listing(NEW))

@@ -74,7 +74,7 @@ def of(snapshot: Snapshot, pid: int) -> ProcessSnapshot | None:
 
 @pytest.fixture
 def lab() -> Iterator[Experiment]:
-    """Give the report's experiment, with lookups that end soon where nobody answers."""
+    """Give the report's experiment, with lookups that end soon without an answer."""
     with experiment() as made:
         made.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
         yield made

@@ -46,7 +46,7 @@ def test_a_program_takes_so_many_times_what_an_empty_one_takes(
     assert min(ours.mean for ours, _ in rounds) / min(empty.mean for _, empty in rounds) < most
 
 
-def test_no_program_runs_at_calls_that_ask_nobody(beside_empty: Meter) -> None:
+def test_no_program_runs_at_calls_that_send_no_query(beside_empty: Meter) -> None:
     """Making a socket and receiving lead to no hook of ours."""
     assert beside_empty.runs(work.SOCKET, TIMES) == {}
     assert beside_empty.runs(work.RECEIVE, TIMES) == {}
@@ -59,8 +59,8 @@ def _seconds_of_tick(world: World) -> float:
     return time.process_time() - begun
 
 
-def test_a_tick_costs_what_was_asked_in_it() -> None:
-    """Five thousand processes that ask nothing take less than a tenth of what they take when they all ask."""
+def test_a_tick_costs_what_was_queried_in_it() -> None:
+    """Five thousand silent processes take less than a tenth of what they take when they all query."""
     world = World()
     pids = range(10, 10 + PROCESSES)
     for pid in pids:

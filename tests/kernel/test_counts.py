@@ -129,7 +129,7 @@ def test_datagrams_count_and_not_calls(run: Run, mode: str, address: str) -> Non
 
 @pytest.mark.parametrize(("mode", "address"), THREADS)
 def test_threads_lose_nothing(run: Run, mode: str, address: str) -> None:
-    """Two of them send at once to a nameserver that nobody has asked before; and to the next, 23 times."""
+    """Two of them send at once to a nameserver that nobody has queried before; and to the next, 23 times."""
     assert run.counts(mode, address) == {str(IPv4Address(address) + i): 2 for i in range(23)}
 
 

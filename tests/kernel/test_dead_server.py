@@ -15,8 +15,8 @@ OLD, SECOND, THIRD = "192.168.122.65", "192.168.122.66", "192.168.122.67"
 GRACE = 15.0
 """Seconds: the default, and less than the longest lookup here may take."""
 LAST_RETRY = 35.0
-"""Seconds after the removal. With three nameservers dead one lookup asks the first of them at 0 s and at 15 s, and for
-the name in the first search domain at 24 s and at 39 s (glibc, resolv/res_send.c and res_query.c)."""
+"""Seconds after the removal. With three nameservers dead one lookup queries the first at 0 s and at 15 s, and for the
+name in the first search domain at 24 s and at 39 s (glibc, resolv/res_send.c and res_query.c)."""
 
 
 def listing(*nameservers: str) -> str:

@@ -43,7 +43,7 @@ _LINE = re.compile(r"(ok|warn|fail) +(\S+(?: \S+)*)  +\S")
 
 
 def results(done: subprocess.CompletedProcess[str]) -> dict[str, set[str]]:
-    """Give the results of each check, and see that it is a line to each finding, and one more where it is not ok."""
+    """Give the results of each check, and see that it is a line to each finding, and one more if it is not ok."""
     *lines, blank, _sum = done.stdout.splitlines()
     assert blank == ""
     found: dict[str, set[str]] = {}
@@ -86,8 +86,8 @@ def test_no_daemon(tmp_path: Path) -> None:
     assert done.returncode == status(results(done)) >= 1
 
 
-def test_nobody_is_told_what_root_is_needed_for() -> None:
-    """No traceback, and what can be seen is told all the same."""
+def test_nobody_learns_what_root_is_needed_for() -> None:
+    """No traceback, and what can be seen is reported all the same."""
     done = doctor("/nonexistent/socket", before=AS_NOBODY)
     found = results(done)
     assert (found["privileges"], found["bpf"], found["daemon"]) == ({"warn"}, {"warn"}, {"warn"}), done.stdout
@@ -129,7 +129,7 @@ def of_resolv_conf(world: World) -> list[tuple[str, str]]:
 
 
 def test_bad_files() -> None:
-    """What stands in a resolv.conf, and what stands in for one: told, without a hang."""
+    """What is in a resolv.conf, and what is in its place: reported, without a hang."""
     with World([], "nameserver 192.0.2.1\n") as world:
         assert of_resolv_conf(world) == [("ok", "lists 192.0.2.1")]
         world.write_resolv_conf(" nameserver 192.0.2.1\nnameserver 192.0.2.2\r\n")
@@ -148,10 +148,10 @@ def test_bad_files() -> None:
         assert (result, "dangling" in text) == ("fail", True)
 
 
-def test_what_hangs_or_ends_programs_does_so() -> None:
+def test_what_hangs_or_aborts_programs_does_so() -> None:
     """The two failures that glibc 2.36 makes of a line, on this machine's glibc: else the advice is out of date.
 
-    glibc 2.41 no longer ends a program for a long domain; the advice names the version that does.
+    glibc 2.41 no longer aborts a program for a long domain; the advice names the version that does.
     """
     ends_programs = os.confstr("CS_GNU_LIBC_VERSION") == "glibc 2.36"
     options = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"

@@ -52,14 +52,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[ExitStack]:
-    """Keep every world until the end: the kernel gives the numbers of one that has ended to the next."""
+    """Keep every world until the end: the kernel gives the numbers of one that is gone to the next."""
     with ExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
 def lab(worlds: ExitStack) -> Iterator[Experiment]:
-    """Give the report's experiment, with lookups that end soon where nobody answers."""
+    """Give the report's experiment, with lookups that end soon without an answer."""
     made = worlds.enter_context(experiment())
     made.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
     yield made
@@ -116,7 +116,7 @@ def past(running: Daemon, moment: float) -> Callable[[], bool]:
 
 
 def test_the_parent_of_short_jobs_is_flagged_in_every_sample(lab: Experiment, running: Daemon, jobs: Path) -> None:
-    """It asks nothing itself after the change, and its children are gone at once: the flag is there all the same."""
+    """It sends no query itself after the change, and its children exit at once: the flag is there all the same."""
     parent = lab.world.start([jobs, NAME, "60"])
     before = running.wait_for(parent.pid, lambda row: bool(row["workers"]), 5, "workers to be seen")
     assert before["state"] == "current"
@@ -135,7 +135,7 @@ def test_the_parent_of_short_jobs_is_flagged_in_every_sample(lab: Experiment, ru
     assert [sample[parent.pid]["state"] for sample in samples] == ["stale"] * 50
     since = [seconds(sample[parent.pid]["stale_since"]) for sample in samples]
     assert max(since) - min(since) < 0.01
-    # Workers, where one lived long enough to be seen, are left out: the owner stands for them.
+    # Workers, if one lived long enough to be seen, are left out: the owner stands for them.
     assert in_metrics == [1.0] * 50
     workers = {pid: row for sample in samples for pid, row in sample.items() if row["worker"]}
     assert {row["owner"] for row in workers.values()} <= {parent.pid}
@@ -180,9 +180,9 @@ def test_the_heir_of_a_reader_that_exited_is_flagged(lab: Experiment, running: D
 
 
 def test_a_job_that_execs_starts_afresh(lab: Experiment, running: Daemon, jobs: Path) -> None:
-    """What a child asks after exec, of whatever nameserver, says nothing of its parent, which asks nobody."""
+    """What a child queries after exec, whichever nameserver, says nothing of its parent, which queries nothing."""
     parent = lab.world.start([jobs, NAME, "50", "exec"])
-    # Its children never read the file, and ask the old nameserver once each.
+    # Its children never read the file, and query the old nameserver once each.
     query = [str(build("send_queries")), "sendto", "1", OLD]
     other = lab.world.start([sys.executable, "-I", "-c", PARENT_OF_OTHER_PROGRAMS, *query], NO_RELOAD)
     running.wait_for_state(other.pid, "current", 5)

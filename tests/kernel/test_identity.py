@@ -1,4 +1,4 @@
-"""Who a process is to an administrator: unit, container, user and program; also where it is gone, or lies about it."""
+"""Who a process is to an administrator: unit, container, user and program; also if it has exited, or lies about it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, cgroups: Cgroups) -> Run:
-    """Let processes ask that live on, and others that are gone before anybody can look, below one daemon."""
+    """Let processes query that live on, and others that exit before anybody can read /proc, below one daemon."""
     asks = [str(build("send_queries")), "sendto", "23"]
     services = [cgroups.within(f"system.slice/{unit}", [*asks, BRIEF]) for unit in ("gone.service", "gone.service")]
     services.append(cgroups.within(f"system.slice/docker-{CONTAINER}.scope", [*asks, BRIEF]))
@@ -142,7 +142,7 @@ def asked_23(row: dict[str, Any]) -> bool:
 
 
 def test_a_hostile_name_acts_nowhere(tmp_path: Path, cgroups: Cgroups) -> None:
-    """Name, path and unit are under their owner's control: shown so that they do nothing, and told apart."""
+    """Name, path and unit are under their owner's control: shown so that they do nothing, and can be distinguished."""
     program = shutil.copy(build("getaddrinfo_loop"), tmp_path / os.fsdecode(HOSTILE))
     with daemon(tmp_path / "daemon") as running, experiment() as lab:
         lab.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")

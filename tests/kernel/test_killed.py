@@ -118,7 +118,7 @@ def loading(directory: Path, mark: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.parametrize("delays", [DELAYS[first::3] for first in range(3)])
 def test_killed_while_it_loads(tmp_path: Path, delays: list[float]) -> None:
-    """SIGKILL at any moment of the start, of four at once: the loaders end too, and no program stays behind."""
+    """SIGKILL at any moment of the start, of four at once: the loaders exit too, and no program stays behind."""
     mark = f"{os.getpid()}-{delays}"
     with ExitStack() as stack:
         processes = [stack.enter_context(loading(tmp_path / str(delay), mark)) for delay in delays]
@@ -134,7 +134,7 @@ def test_killed_while_it_loads(tmp_path: Path, delays: list[float]) -> None:
 
 
 def test_a_dead_loader_is_reported(tmp_path: Path) -> None:
-    """Where the loader is killed (out of memory, say) the daemon says so and ends."""
+    """If the loader is killed (out of memory, say) the daemon says so and exits."""
     with loading(tmp_path, "dead-loader") as process:
         (loader,) = wait_until(lambda: loader_of(process.pid), 30, "the loader")
         os.kill(loader, signal.SIGKILL)
@@ -145,7 +145,7 @@ def test_a_dead_loader_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ended_while_it_loads(tmp_path: Path, number: signal.Signals) -> None:
+def test_stopped_while_it_loads(tmp_path: Path, number: signal.Signals) -> None:
     """A stop that comes during the start is a stop: status 0, soon, and nothing left."""
     with loading(tmp_path, f"ended-{number}") as process:
         wait_until(lambda: loader_of(process.pid), 30, "the loader")

@@ -52,7 +52,7 @@ def test_the_compiler_is_gone_when_the_daemon_is_ready(tmp_path: Path) -> None:
 
 
 def error_of(directory: Path, source: Path, also: str = "") -> str:
-    """Start a daemon with other programs; it ends with one error, and nothing printed before it: give that."""
+    """Start a daemon with other programs; it exits with one error, and nothing printed before it: give that."""
     trying = Daemon(directory)
     python = [sys.executable, "-c", WITH_OTHER_PROGRAMS.format(also=also), str(source)]
     at = trying._command.index(str(RESOLVTRACE))
@@ -79,7 +79,7 @@ def changed_programs(directory: Path, name: str, old: str, new: str) -> Path:
 
 
 def test_a_compiler_that_exits(tmp_path: Path) -> None:
-    """LLVM ends the process from C: what it printed is error, and what to do."""
+    """LLVM exits the process from C: what it printed is reported, and what to do."""
     source = changed_programs(tmp_path, "cgroup.h", "#define ALLOW 1\n", f"#define ALLOW 1\n{REFUSED_BY_LLVM}")
     error = error_of(tmp_path, source)
     assert "the loader exited with status 1: " in error
@@ -107,7 +107,7 @@ def test_a_program_that_the_verifier_refuses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "remedy"), [(signal.SIGKILL, "memory"), (signal.SIGSEGV, "update python3-bpfcc")])
 def test_a_loader_that_is_killed(tmp_path: Path, number: signal.Signals, remedy: str) -> None:
-    """The signal is error by its name, and what it may mean."""
+    """The signal is reported by its name, and what it may mean."""
     error = error_of(tmp_path, programs.SOURCE, KILLED_WHILE_COMPILING.format(number=int(number)))
     assert f"was killed by signal {int(number)} ({signal.strsignal(number)}): it printed nothing" in error
     assert remedy in error

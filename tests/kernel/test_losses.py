@@ -116,7 +116,7 @@ def program(argv: Sequence[str | Path], start: Callable[..., Program] | None = N
 
 
 def run(*argv: str | Path) -> None:
-    """Run a program to its end."""
+    """Run a program until it exits."""
     subprocess.run(argv, check=True, timeout=SECONDS, stdout=subprocess.DEVNULL)
 
 
@@ -173,7 +173,7 @@ def test_a_full_map_of_processes(tmp_path: Path) -> None:
     """Those that ran before, from the start; what comes then, with each thing that it does."""
     number = len([name for name in os.listdir("/proc") if name.isdigit()])
     with daemon(tmp_path, capacity={"processes": 16}) as small:
-        assert small.lost()["processes_full"] >= number // 2  # many may have ended meanwhile
+        assert small.lost()["processes_full"] >= number // 2  # many may have exited meanwhile
         with counting(small, "processes_full", 23, most=100 * OTHERS):
             run(build("send_queries"), "sendto", "23", "127.23.53.78")
         assert (

@@ -30,14 +30,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[ExitStack]:
-    """Keep every world until the end: the kernel gives the numbers of one that has ended to the next."""
+    """Keep every world until the end: the kernel gives the numbers of one that is gone to the next."""
     with ExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
 def lab(worlds: ExitStack) -> Iterator[Experiment]:
-    """Give the report's experiment, with lookups that end soon where nobody answers."""
+    """Give the report's experiment, with lookups that end soon without an answer."""
     made = worlds.enter_context(experiment())
     made.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
     yield made
@@ -54,7 +54,7 @@ def own_name(tmp_path: Path) -> Path:
 
 
 def start_res_query(lab: Experiment, interval_ms: int, reinit_every: int = 0) -> Program:
-    """Start the loop that asks without NSS and, like the glibc of the report, reads the file at res_init() alone."""
+    """Start the loop that queries without NSS and, like the glibc of the report, reads the file at res_init() alone."""
     loop = build("res_query_loop", "-lresolv")
     return lab.world.start([loop, NAME, str(interval_ms), str(reinit_every)], NO_RELOAD)
 
@@ -142,7 +142,7 @@ def test_res_query_is_stale_until_its_next_res_init(lab: Experiment, running: Da
     assert stale["last_read"]["generation"] == 1
 
     program.wait_for_line("reinit", 8)
-    # The next query comes 0.9 s later, and is taken in at the end of its tick.
+    # The next query comes 0.9 s later, and is counted at the end of its tick.
     cured = running.wait_for_state(program.pid, "current", 4)
     assert addresses(cured) == {OLD: "retired", NEW: "current"}
     assert cured["last_read"]["generation"] == 2
@@ -151,7 +151,7 @@ def test_res_query_is_stale_until_its_next_res_init(lab: Experiment, running: Da
 
 
 def test_nscd_helps_getaddrinfo_and_not_res_query(lab: Experiment, running: Daemon) -> None:
-    """With nscd the one moves by itself, and never is flagged; the other is, and is told that nscd is no help to it."""
+    """With nscd the one moves by itself, and never is flagged; the other is, and its advice says nscd is no help."""
     loop = lab.world.start([build("getaddrinfo_loop"), NAME, "20"], NO_RELOAD)
     running.wait_for(loop.pid, lambda row: bool(row["lookup_path"] == "nss"), 5, "it to ask for itself")
     nscd = lab.world.start_nscd()
@@ -203,7 +203,7 @@ def test_a_client_of_nscd_from_its_start_is_seen_and_not_flagged(lab: Experiment
     assert (row["lookup_path"], row["nameservers"], row["last_read"]) == ("nscd", [], None)
 
 
-def test_nscd_itself_is_flagged_where_it_read_once(lab: Experiment, running: Daemon) -> None:
+def test_nscd_itself_is_flagged_if_it_read_once(lab: Experiment, running: Daemon) -> None:
     """An nscd that does not re-read the file keeps all its clients on the old nameserver; the flag is its own."""
     nscd = lab.world.start_nscd(NO_RELOAD)
     loop = lab.world.start([build("getaddrinfo_loop"), NAME, "20"], NO_RELOAD)

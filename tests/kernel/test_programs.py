@@ -31,7 +31,7 @@ REGISTERS = 12
 """With the one that the verifier keeps for itself, BPF_REG_AX."""
 
 Known = tuple[int | None, ...]
-"""The value of each register, where it is known."""
+"""The value of each register, if it is known."""
 
 
 class Instruction(NamedTuple):
@@ -65,7 +65,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[di
 
 @pytest.mark.parametrize("name", sorted(CGROUP_PROGRAMS))
 def test_a_cgroup_program_can_only_allow(held: dict[str, list[dict[str, Any]]], name: str) -> None:
-    """Whatever way a program takes through the loaded instructions, it ends with 1 in register 0."""
+    """Whatever way a program takes through the loaded instructions, it exits with 1 in register 0."""
     (program,) = (one for one in held["prog"] if one["name"] == name)
     instructions = list(loaded(program["id"]))
     ends = known_at_exits(instructions)
@@ -73,8 +73,8 @@ def test_a_cgroup_program_can_only_allow(held: dict[str, list[dict[str, Any]]], 
     assert all(known[0] == 1 for known in ends.values()), f"may end otherwise at {ends}"
 
 
-def test_no_program_ends_anything_else(held: dict[str, list[dict[str, Any]]]) -> None:
-    """The others are on tracepoints, whose result nobody asks for; none is of a kind that alters what it sees."""
+def test_no_program_exits_with_anything_else(held: dict[str, list[dict[str, Any]]]) -> None:
+    """The others are on tracepoints, whose result is not used; none is of a kind that alters what it sees."""
     by_name = {one["name"]: one["type"] for one in held["prog"]}
     assert {name for name, kind in by_name.items() if kind in {"cgroup_skb", "cgroup_sock_addr"}} == CGROUP_PROGRAMS
     assert set(by_name.values()) == {"cgroup_skb", "cgroup_sock_addr", "tracepoint"}

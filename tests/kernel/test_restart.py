@@ -18,7 +18,7 @@ from tests.support.tracing import SHORT, Daemon, addresses, daemon
 NO_RELOAD = {"RES_OPTIONS": "no-reload"}
 GRACE = 2.0
 TOLERANCE = 0.05
-"""Seconds. Times are kept by the boot clock; what they are by the wall clock is reckoned anew each time."""
+"""Seconds. Times are kept by the boot clock; what they are by the wall clock is computed each time."""
 UNTIL_TOLD = """
 import os, select, socket, sys
 while not select.select([0], [], [], 0.05)[0]:
@@ -27,12 +27,12 @@ os.read(0, 100)
 os.environ.pop("RES_OPTIONS")
 os.execv(sys.executable, sys.orig_argv)
 """
-"""Asks; at a line of standard input it calls exec of itself, without RES_OPTIONS, and goes on asking."""
+"""Queries; at a line of standard input it calls exec of itself, without RES_OPTIONS, and goes on querying."""
 
 
 @pytest.fixture
 def lab() -> Iterator[Experiment]:
-    """Give the report's experiment, with lookups that end soon where nobody answers."""
+    """Give the report's experiment, with lookups that end soon without an answer."""
     with experiment() as made:
         made.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
         yield made
@@ -156,7 +156,7 @@ def test_a_change_while_the_daemon_is_down(lab: Experiment, running: Daemon) -> 
 
 
 def test_no_flag_passes_to_who_comes_after(lab: Experiment, running: Daemon) -> None:
-    """Two flagged processes: while the daemon is down one calls exec, the other ends and its pid is given again."""
+    """Two flagged processes: while the daemon is down one calls exec, the other exits and its pid is used again."""
     execs = lab.world.start([sys.executable, "-I", "-c", UNTIL_TOLD], NO_RELOAD)
     ends = start(lab, no_reload=True)
     pids = execs.pid, ends.pid

@@ -1,4 +1,4 @@
-"""Debian's own sendmail, as it comes, stays on the old nameserver: its listener is flagged, and a restart cures it.
+"""Debian's own sendmail, as it comes, stays on the old nameserver: its listener is flagged, and a restart fixes it.
 
 Three sendmails go through the same at the same time, each in a world of its own, under one daemon.
 """
@@ -129,7 +129,7 @@ def running(worlds: ExitStack, cases: dict[str, Case], tmp_path_factory: pytest.
 
 @pytest.mark.parametrize("name", ["-bD", "-bd", EARLY])
 def test_the_listener_is_flagged(running: Daemon, cases: dict[str, Case], name: str) -> None:
-    """On what its short-lived children ask after the grace, within 3 s, and as long as nothing else happens."""
+    """On what its short-lived children query after the grace, within 3 s, and as long as nothing else happens."""
     assert running
     case = cases[name]
     assert case.flagged_too_early == []
@@ -147,7 +147,7 @@ def test_the_listener_is_flagged(running: Daemon, cases: dict[str, Case], name: 
 
 
 def test_a_restart_clears_the_flags(running: Daemon, cases: dict[str, Case]) -> None:
-    """They are gone within 3 s, from /metrics too, and the new listeners ask the new nameserver."""
+    """They are gone within 3 s, from /metrics too, and the new listeners query the new nameserver."""
     were_flagged = sum(len(case.flagged) for case in cases.values())
     assert flagged_in_metrics(running) == were_flagged > 0
     for case in cases.values():

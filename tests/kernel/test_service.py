@@ -20,14 +20,14 @@ CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE = 1 << 2, 1 << 19
 
 
 class Manager:
-    """Stands where systemd does: it takes what is told, a datagram each."""
+    """Stands in for systemd: it receives the notifications, a datagram each."""
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
 
     def next(self, seconds: float = WAIT) -> str | None:
-        """Take the next message; None where none came in time."""
+        """Take the next message; None if none came in time."""
         return self.socket.recv(4096).decode() if select.select([self.socket], [], [], seconds)[0] else None
 
     def wait_for(self, begin: str) -> str:
@@ -79,7 +79,7 @@ def test_it_gives_signs_of_life_as_long_as_its_loop_runs(running: Daemon, manage
         manager.wait_for("WATCHDOG=1")
     running.process.send_signal(signal.SIGSTOP)
     try:
-        while manager.next(0) is not None:  # what was told before
+        while manager.next(0) is not None:  # what was sent before
             pass
         assert manager.next(2 * WATCHDOG_SECONDS) is None
     finally:
@@ -87,7 +87,7 @@ def test_it_gives_signs_of_life_as_long_as_its_loop_runs(running: Daemon, manage
     manager.wait_for("WATCHDOG=1")
 
 
-def test_it_says_that_it_ends(running: Daemon, manager: Manager) -> None:
+def test_it_says_that_it_stops(running: Daemon, manager: Manager) -> None:
     """On SIGTERM."""
     running.process.terminate()
     manager.wait_for("STOPPING=1")
@@ -108,7 +108,7 @@ def test_what_loading_needed_is_given_up(running: Daemon) -> None:
         assert status["NoNewPrivs"] == "1"
 
 
-def test_without_a_manager_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_manager_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that is gone does no harm."""
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     monkeypatch.setenv("WATCHDOG_USEC", "rubbish")

@@ -19,15 +19,15 @@ from tests.support.tracing import SHORT, Daemon, daemon
 
 SEED = int(os.environ.get("RESOLVTRACE_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
 START_SECONDS, TICKS_SECONDS, STOP_SECONDS = 1.5, 3.0, 0.3
-"""Within these a moment is drawn: while it loads, attaches and restores; ticks and saves; ends and saves."""
+"""Within these a moment is drawn: while it loads, attaches and restores; ticks and saves; stops and saves."""
 GONE_SECONDS = 20
 TOLERANCE = 0.05
-"""Seconds. Times are kept by the boot clock; what they are by the wall clock is reckoned anew each time."""
+"""Seconds. Times are kept by the boot clock; what they are by the wall clock is computed each time."""
 
 
 @pytest.fixture
 def lab() -> Iterator[Experiment]:
-    """Give the report's experiment, with lookups that end soon where nobody answers."""
+    """Give the report's experiment, with lookups that end soon without an answer."""
     with experiment() as made:
         made.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
         yield made

@@ -15,7 +15,7 @@ from tests.support.tracing import SHORT, Daemon, daemon
 
 SECONDS = 30
 SAVED_SECONDS = 120.0
-"""A save takes a hundredth of the time at most: where the disk is slow the next one is long in coming."""
+"""A save takes a hundredth of the time at most: if the disk is slow the next one takes long to come."""
 PAGES = 4
 ROOM = "1m"
 """For the state of all that runs on a machine, beside what the test itself starts."""
@@ -23,7 +23,7 @@ ROOM = "1m"
 
 @pytest.fixture
 def lab() -> Iterator[Experiment]:
-    """Give the report's experiment, with lookups that end soon where nobody answers."""
+    """Give the report's experiment, with lookups that end soon without an answer."""
     with experiment() as made:
         made.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
         yield made
@@ -132,7 +132,7 @@ UNUSABLE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("kind", UNUSABLE)
 def test_a_state_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
-    """It is kept aside, said so, and begun anew; the next start has nothing to say."""
+    """It is put aside, that is logged, and a new one is begun; the next start has nothing to say."""
     with daemon(tmp_path) as one:
         one.stop()
         file = one.state_dir / "state.json"

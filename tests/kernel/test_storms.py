@@ -1,6 +1,6 @@
 """One daemon through all that a machine may do at once: storms of forks, of changes, of clients, with little memory.
 
-It has 96 MB and no more descriptors than it asks for. A healthy process and a frozen one are there throughout: the
+It has 96 MB and no more descriptors than it requires. A healthy process and a frozen one are there throughout: the
 one must never be flagged, the other must be when the file has come to rest.
 """
 
@@ -104,7 +104,7 @@ def test_a_storm_of_forks(scene: Scene, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_storm_of_clients(scene: Scene) -> None:
-    """Five hundred on the socket and five hundred on the port that never ask: nothing else suffers, and all is well."""
+    """Five hundred clients on the socket and on the port that never send a request: nothing else suffers."""
     host, _, port = str(scene.daemon.address).rpartition(":")
     before = scene.daemon.log().count("event=changed ")
     with ExitStack() as stack:
@@ -152,7 +152,7 @@ def test_a_storm_of_changes(scene: Scene, seconds: int, capsys: pytest.CaptureFi
         print(f"\n{changes} changes in {passed:.1f} s")  # noqa: T201 -- how far the machine kept to the rate
 
 
-def test_too_few_descriptors_are_told(tmp_path: Path) -> None:
+def test_too_few_descriptors_are_reported(tmp_path: Path) -> None:
     """A limit that leaves none for /proc is refused; one that may be raised is raised."""
     flags = ("--socket", f"{tmp_path}/socket", "--state-dir", f"{tmp_path}/state", "--web.listen-address=127.0.0.1:0")
     refused = subprocess.run(

@@ -65,14 +65,14 @@ def reload(running: Daemon, text: str, message: str) -> None:
 
 
 def let_pass(running: Daemon, since: str, seconds: float) -> None:
-    """Wait until a daemon's own clock is that much later than a time that it told."""
+    """Wait until a daemon's own clock is that much later than a time that it showed."""
     until = datetime.fromisoformat(since) + timedelta(seconds=seconds)
     wait_until(lambda: datetime.fromisoformat(running.check()["time"]) > until, seconds + 5, f"{seconds} s to pass")
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Let a process go on asking beyond the grace, below a threshold so high that nobody is flagged."""
+    """Let a process go on querying beyond the grace, below a threshold so high that nobody is flagged."""
     with daemon(tmp_path_factory.mktemp("surfaces"), min_queries=NEVER) as running, experiment() as lab:
         lab.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
         frozen = lab.world.start([build("getaddrinfo_loop"), NAME, "50"], {"RES_OPTIONS": "no-reload"})
@@ -84,7 +84,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def test_a_bad_configuration_is_not_taken_over(scene: Scene) -> None:
-    """SIGHUP: what is right in a file that is wrong elsewhere does not hold either; it is told, and it goes on."""
+    """SIGHUP: what is right in a file that is wrong elsewhere does not hold either; it is reported, and it goes on."""
     reload(scene.running, "[verdict]\nmin_queries = 2\ngrace_secs = 1\n", "configuration not reloaded")
     assert "verdict.grace_seconds?" in scene.running.log()
     let_pass(scene.running, scene.running.check()["time"], 2)
@@ -130,7 +130,7 @@ def check(running: Daemon, *flags: str) -> subprocess.CompletedProcess[str]:
 
 
 def command(running: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that asks the daemon."""
+    """Run a command that queries the daemon over its socket."""
     argv = [str(RESOLVTRACE), *words, "--socket", running.socket]
     return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, env={"COLUMNS": "80"})
 
@@ -161,7 +161,7 @@ def test_check_shows_the_row(stale: Scene) -> None:
 
 
 def test_explain_tells_the_story(stale: Scene) -> None:
-    """In order of time: started, read, asked, the change, the flag."""
+    """In order of time: started, read, queried, the change, the flag."""
     done = command(stale.running, "explain", str(stale.frozen.pid))
     assert (done.returncode, done.stderr) == (0, "")
     steps = [
@@ -177,7 +177,7 @@ def test_explain_tells_the_story(stale: Scene) -> None:
 
 
 def test_who_says_that_the_old_one_must_stay(stale: Scene) -> None:
-    """As long as one process asks it; of one that nobody asks it is too early to say."""
+    """As long as one process queries it; of one that nobody queries it is too early to say."""
     done = command(stale.running, "who", OLD)
     assert (done.returncode, done.stderr) == (1, "")
     assert str(stale.frozen.pid) in done.stdout
@@ -186,7 +186,7 @@ def test_who_says_that_the_old_one_must_stay(stale: Scene) -> None:
 
 
 def test_nobody_stale_is_status_0(tmp_path: Path) -> None:
-    """On a daemon that has just started; under --strict, where everything attaches, too."""
+    """On a daemon that has just started; under --strict, if everything attaches, too."""
     with daemon(tmp_path, "--strict", min_queries=NEVER) as running:
         done = check(running)
     assert (done.returncode, done.stderr) == (0, "")
@@ -239,7 +239,7 @@ def test_the_metrics_parse_and_tell(stale: Scene, strictly: bool) -> None:
     assert "pid" not in {label for family in found.values() for one in labels(family) for label in one}
 
 
-def test_the_metrics_tell_no_path_and_no_name_that_was_asked_for(stale: Scene) -> None:
+def test_the_metrics_show_no_path_and_no_name_that_was_looked_up(stale: Scene) -> None:
     """Nor a command line: whoever may scrape learns who is stale on whom."""
     text = stale.running.metrics()
     assert 'comm="getaddrinfo_loo"' in text
@@ -265,7 +265,7 @@ def test_there_are_no_other_pages(scene: Scene, path: str, status: int) -> None:
 
 
 def test_a_port_that_the_kernel_picks_is_logged(tmp_path: Path) -> None:
-    """`:0`, every interface: the line at the start says where to look, in JSON where that was asked for."""
+    """`:0`, every interface: the line at the start says where to look, in JSON if that was requested."""
     with started(tmp_path, "--web.listen-address=:0", "--log.format=json") as (process, log):
         ready = json.loads(wait_until(lambda: line_with(log, '"ready"'), 20, "the daemon to be ready"))
         port = int(ready["address"].rpartition(":")[2])
@@ -311,7 +311,7 @@ def behind_a_broken(tracepoint: str) -> list[str]:
     ]
 
 
-def test_a_probe_that_does_not_attach_is_told(tmp_path: Path) -> None:
+def test_a_probe_that_does_not_attach_is_reported(tmp_path: Path) -> None:
     """One that is not required is a warning and a 0; under --strict it is fatal, in one line that names it."""
     before = behind_a_broken("sys_enter_openat2")
     address = "--web.listen-address=127.0.0.1:0"

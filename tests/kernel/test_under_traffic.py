@@ -20,7 +20,7 @@ from tracer.kernel.filesystems import find_cgroup2
 from tracer.kernel.programs import CGROUP_PROGRAMS
 
 AFTER_ALL_ELSE = ("sh", "-c", 'echo 19 >/proc/self/autogroup; exec nice -n 19 "$@"', "sh")
-"""It takes what is left of the processors; sessions weigh alike, unless they are told to (sched(7), autogroup)."""
+"""It takes what is left of the processors; sessions weigh alike, unless they are set not to (sched(7), autogroup)."""
 LINKED = 1000
 
 
@@ -69,7 +69,7 @@ def test_attached_and_detached(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_loaded_and_unloaded(tmp_path: Path) -> None:
-    """A hundred whole daemons, ended and killed by turns."""
+    """A hundred whole daemons, stopped and killed by turns."""
     one = Daemon(tmp_path)
     with traffic("127.23.55.2"):
         try:

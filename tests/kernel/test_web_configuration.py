@@ -45,7 +45,7 @@ def reload(running: Daemon, file: Path, text: str, message: str) -> None:
 
 
 def test_a_wrong_file_leaves_the_old_one_in_force(tmp_path: Path) -> None:
-    """SIGHUP reads it anew; what it says then holds, if it is right."""
+    """SIGHUP re-reads it; what it says then holds, if it is right."""
     file = tmp_path / "web.yml"
     file.write_text(users())
     with daemon(tmp_path, "--web.config.file", str(file)) as running:

@@ -104,7 +104,7 @@ def crowd(running: Daemon, context: ssl.SSLContext) -> Iterator[threading.Event]
 
 
 def test_a_crowd_of_clients_delays_no_scrape(directory: Path, running: Daemon) -> None:
-    """Whoever only waits is put off for whoever asks."""
+    """Clients that only wait are put off for those that send a request."""
     context = trusting(directory)
     alone = [scrape(running, context) for _ in range(SCRAPES)]
     with crowd(running, context) as sent:

@@ -53,7 +53,7 @@ def test_plain_glibc_moves_when_only_the_links_target_changes(lab: Experiment) -
     assert program.wait_for_line(NEW_ANSWER)
 
 
-def test_plain_glibc_asks_itself_when_the_file_is_gone(lab: Experiment) -> None:
+def test_plain_glibc_queries_loopback_when_the_file_is_removed(lab: Experiment) -> None:
     """Without resolv.conf the nameserver is 127.0.0.1, where nobody answers here."""
     program = start(lab, "getaddrinfo_loop")
     lab.world.delete_resolv_conf()
@@ -108,7 +108,7 @@ def test_a_state_of_ones_own_stays(lab: Experiment) -> None:
 
 @pytest.mark.parametrize("options", [(), ("daemon",)])
 def test_forked_jobs_stay(lab: Experiment, options: tuple[str, ...]) -> None:
-    """Children of a process that has read the file ask the server it read, each a pid of its own."""
+    """Children of a process that has read the file query the server it read, each a pid of its own."""
     program = start(lab, "fork_jobs", *options)
     lab.change()
     assert stays(program)
@@ -119,7 +119,7 @@ def test_forked_jobs_stay(lab: Experiment, options: tuple[str, ...]) -> None:
 
 
 def test_a_job_that_execs_moves(lab: Experiment) -> None:
-    """After exec a child reads the file anew."""
+    """After exec a child re-reads the file."""
     program = start(lab, "fork_jobs", "exec")
     lab.change()
     assert program.wait_for_line(NEW_ANSWER)

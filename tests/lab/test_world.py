@@ -61,7 +61,7 @@ def test_etc_is_the_worlds_own() -> None:
 
 
 def test_nothing_of_the_host_answers_lookups() -> None:
-    """No lookup service of the host is in reach, and no network but the addresses asked for."""
+    """No lookup service of the host is in reach, and no network but the addresses that were requested."""
     with World([OLD, "fd00::53"], "") as world:
         assert [path.name for path in world.path("/run").iterdir()] == ["nscd"]
         assert not list(world.path("/run/nscd").iterdir())
@@ -87,7 +87,7 @@ def test_the_callers_resolver_options_stay_outside(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_paused_nameserver_is_silent_and_then_answers() -> None:
-    """A paused server refuses nothing: what was asked meanwhile is there when it goes on."""
+    """A paused server refuses nothing: queries sent meanwhile are there when it goes on."""
     query = b"\x12\x34\1\0\0\1\0\0\0\0\0\0\3hat\3com\0\0\1\0\1"
     ask = f"""
 import socket
@@ -117,7 +117,7 @@ def test_what_cannot_start_says_why() -> None:
         pass
 
 
-def test_leaving_ends_what_forked_away() -> None:
+def test_leaving_kills_what_forked_away() -> None:
     """A daemon that left its session and its parent still goes with the world."""
     with World([OLD], "") as world:
         namespace = str(Path(f"/proc/{world.pid}/ns/net").readlink())
@@ -138,7 +138,7 @@ def test_nscd_answers_on_its_socket() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_outlives_a_killed_parent(number: signal.Signals) -> None:
-    """Holder, nameservers, nscd and a daemon that forked away: all end with the process that made the world."""
+    """Holder, nameservers, nscd and a daemon that forked away: all exit with the process that made the world."""
     argv = [sys.executable, "-c", SACRIFICE, str(build("fork_jobs", "-lresolv"))]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout

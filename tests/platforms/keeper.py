@@ -1,4 +1,4 @@
-"""A process for each root: it makes the root, runs what it is told to, and takes the root away however this ends."""
+"""A process for each root: it makes the root, runs the commands that it gets, and removes the root however it exits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOGS = Path(__file__).parents[1] / ".build/platforms"
 
 @dataclass(frozen=True)
 class Done:
-    """A command that has ended."""
+    """A command that has exited."""
 
     suite: str
     command: str
@@ -62,7 +62,7 @@ class Keeper:
 
 @contextlib.contextmanager
 def keeper(suite: str) -> Iterator[Keeper]:
-    """Start the process of a suite's root; it ends with the block."""
+    """Start the process of a suite's root; it exits with the block."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{suite}.log"
     log.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ def _keep(suite: str, log: Path, connection: Connection) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the connection ends when the parent does
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the connection closes when the parent exits
     # In the middle of a command nobody looks at the connection.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     try:

@@ -23,7 +23,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Room:
-    """A bare root, entered anew for each command."""
+    """A bare root, entered again for each command."""
 
     def __init__(self, root: Path, suite: str) -> None:
         self.root = root
@@ -46,7 +46,7 @@ class Room:
 def bare_root(suite: str) -> Iterator[Room]:
     """Make the root of a suite, and take it away again. Of each suite there is one at a time: others wait.
 
-    All children of this process end with it. Raises PlatformError if it cannot be made.
+    All children of this process exit with it. Raises PlatformError if it cannot be made.
     """
     _adopt_orphans()
     place = base.CACHE / suite
@@ -63,7 +63,7 @@ def bare_root(suite: str) -> Iterator[Room]:
 
 
 def kill_children() -> None:
-    """Kill all children of this process, and theirs, which become its own as their parents end."""
+    """Kill all children of this process, and theirs, which become its own as their parents exit."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     with contextlib.suppress(ChildProcessError):
         while True:

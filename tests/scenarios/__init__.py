@@ -1,4 +1,4 @@
-"""Histories of processes, told in a few words, that a daemon must judge as the contract says.
+"""Histories of processes, written in a few words, that a daemon must judge as the contract says.
 
 A scenario is a test that reads like a story::
 

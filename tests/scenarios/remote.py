@@ -1,4 +1,4 @@
-"""The test's end of a puppet: a process that does what it is told (tests/programs/puppet.c)."""
+"""The test's end of a puppet: a process that follows commands (tests/programs/puppet.c)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Refused(Exception):  # noqa: N818 - named for what happened
 
 
 class Remote:
-    """A puppet, by its socket. Whoever holds it ends it, and what it created goes on."""
+    """A puppet, by its socket. Its holder stops it, and what it created goes on."""
 
     def __init__(self, ours: socket.socket) -> None:
         self._socket = ours
@@ -64,7 +64,7 @@ class Remote:
         self._receive()
 
     def end(self, number: signal.Signals | None = None) -> None:
-        """Let it exit, or kill it; wait until it has ended."""
+        """Let it exit, or kill it; wait until it has exited."""
         with suppress(Refused, ProcessLookupError):
             if number is None:
                 self._send("exit")

@@ -86,7 +86,7 @@ def test_a_double_fork_under_an_heir(world: World) -> None:
 
 
 def test_a_fork_twice_under_an_heir(world: World) -> None:
-    """The same, where parent and grandchild are created in one breath, after the change."""
+    """The same, if parent and grandchild are created in one breath, after the change."""
     reader = world.start("reader").read()
     heir = reader.fork("heir")
     reader.exit()

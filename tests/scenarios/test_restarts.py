@@ -75,7 +75,7 @@ def test_a_worker_of_a_parent_that_has_read_after_a_restart(world: World) -> Non
 @pytest.mark.parametrize("tracked", [False, True])
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
 def test_an_owner_exits_while_the_daemon_is_down(world: World, end: signal.Signals, *, tracked: bool) -> None:
-    """Its child is the heir of the flag, as it is where the daemon runs."""
+    """Its child is the heir of the flag, as it is while the daemon runs."""
     owner = world.start("owner").read().query("A")
     child = owner.fork("child")
     world.settle()

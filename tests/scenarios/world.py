@@ -1,4 +1,4 @@
-"""The words that scenarios are told in: a world, its processes, its resolv.conf, its daemon."""
+"""The words that scenarios are written in: a world, its processes, its resolv.conf, its daemon."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class World:
         return self.take_in(Process(self, name, self._holder.create("spawn")))
 
     def take_in(self, process: Process) -> Process:
-        """Remember a process, to end it with the world."""
+        """Remember a process, to stop it with the world."""
         self.tell(f"{process.name} starts, pid {process.pid}")
         self._processes.append(process)
         return process
@@ -180,7 +180,7 @@ class World:
     # What is expected
 
     def view(self, etc: Path) -> Row:
-        """Give what the daemon says of the view of an /etc; nothing is listed where it says nothing."""
+        """Give what the daemon says of the view of an /etc; nothing is listed if it says nothing."""
         status = os.stat(etc)
         end = f":{status.st_dev}:{status.st_ino}"
         found = [dict(view) for view in self.daemon.check()["views"] if view["id"].endswith(end)]

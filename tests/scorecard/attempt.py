@@ -35,7 +35,7 @@ class Attempt:
         self._try(lambda: self._start(on, cgroups))
 
     def go_on(self) -> None:
-        """Let a program ask that has waited for the daemon."""
+        """Let a program send queries that has waited for the daemon."""
         self._try(self._wake)
 
     def finish(self, on: Network) -> None:

@@ -1,4 +1,4 @@
-"""Runs the rows once, for all tests; prints the table and writes the page where `--scorecard FILE` asks for it."""
+"""Runs the rows once, for all tests; prints the table and writes the page if `--scorecard FILE` is given."""
 
 from __future__ import annotations
 

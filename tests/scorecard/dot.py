@@ -1,7 +1,7 @@
-"""DNS over TLS (RFC 7858): a server that logs and answers, a client that asks. Run as a program, in a world.
+"""DNS over TLS (RFC 7858): a server that logs and answers, a client that queries. Run as a program, in a world.
 
 dot.py serve ADDRESS CERTIFICATE KEY        answers that there is no such name; logs queries as dnsmasq does
-dot.py ask ADDRESS CERTIFICATE NAME COUNT   asks on one connection, and waits for each answer; then stays
+dot.py ask ADDRESS CERTIFICATE NAME COUNT   queries on one connection, and waits for each answer; then stays
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def query(number: int, name: str) -> bytes:
 
 
 def name_in(question: bytes) -> str:
-    """Give the name that is asked for."""
+    """Give the name that is queried."""
     labels, at = [], HEADER_BYTES
     while length := question[at]:
         labels.append(question[at + 1 : at + 1 + length].decode())

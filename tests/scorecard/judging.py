@@ -76,7 +76,7 @@ def misdescribed(row: Row, seen: Seen, process: Process) -> Iterator[str]:
 
 
 def asked(process: Process | None) -> list[Asked]:
-    """Give what `check --json` says that a process asked."""
+    """Give what `check --json` says that a process queried."""
     return [
         Asked(use["address"], use["queries"], use["transport"], use["port"], use["worker_queries"])
         for use in sorted(process["nameservers"] if process else (), key=lambda use: str(use["address"]))

@@ -15,7 +15,7 @@ from tests.scorecard.row import DOMAIN, LISTED, certificate
 
 DOT = Path(__file__).with_name("dot.py")
 LOSSY, TLS, ELSEWHERE, UPSTREAM = "192.0.2.249", "192.0.2.251", "192.0.2.252", "192.0.2.253"
-"""Who loses segments; who serves TLS; whose nameserver is at OTHER_PORT; whom the stub asks."""
+"""Who loses segments; who serves TLS; whose nameserver is at OTHER_PORT; what the stub queries."""
 STUB = "127.0.0.53"
 OTHER_PORT = 5353
 REWRITTEN, REWRITTEN_PORT = "127.0.0.11", 37541
@@ -100,7 +100,7 @@ def started(world: World, addresses: Sequence[str], port: int = 53) -> Nameserve
 
 
 def stub_command() -> list[str]:
-    """Give the command of a stub that asks UPSTREAM all that it is asked."""
+    """Give the command of a stub that forwards all queries to UPSTREAM."""
     return [word for word in nameserver.command(STUB, {}) if word != "--local=/#/"] + [f"--server={UPSTREAM}"]
 
 
@@ -109,7 +109,7 @@ def tls_server(world: World, directory: Path) -> Program:
     key = directory / "key.pem"
     kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     whose = ["-subj", "/CN=scorecard", "-addext", f"subjectAltName=IP:{TLS}"]
-    whose += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]  # Python 3.13 asks that of an authority
+    whose += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]  # Python 3.13 requires that of an authority
     written = ["-keyout", str(key), "-out", str(certificate(directory))]
     subprocess.run(["openssl", "req", *kind, *whose, *written], check=True, capture_output=True)
     program = world.start([sys.executable, "-I", DOT, "serve", TLS, certificate(directory), key])

@@ -1,4 +1,4 @@
-"""Rows about what kind of process asks, by what kind of system call, and where it lives."""
+"""Rows about what kind of process queries, by what kind of system call, and where it lives."""
 
 from __future__ import annotations
 

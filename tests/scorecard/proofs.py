@@ -1,4 +1,4 @@
-"""That a row does what its name says, asked of the kernel and not of the row.
+"""That a row does what its name says, checked with the kernel and not with the row.
 
 Each is a ``row.Proof``.
 """

@@ -11,23 +11,23 @@ from typing import Any, Literal
 from exporter.demo.lab import Program
 
 COUNT = 23
-"""How many queries a program sends, where a row says nothing else: a prime, which no batch or buffer comes to."""
+"""How many queries a program sends, if a row says nothing else: a prime, which no batch or buffer comes to."""
 CHILDS = 19
-"""How many a child sends of its own, where it does."""
+"""How many a child sends of its own, if it does."""
 ESTIMATE = "estimate: segments with payload"
 DOMAIN = "hat.com"
 LISTED = "192.0.2.254"
-"""What resolv.conf lists; nobody asks it."""
+"""What resolv.conf lists; nobody queries it."""
 
 Filled = Callable[[str], str]
 """Puts what is a row's own where ``{v4}``, ``{other}``, ``{third}``, ``{v6}``, ``{directory}``, ``{name}`` stand."""
 Proof = Callable[[Program, int, int], str]
-"""Given a row's program, the pid that asks and the home world's: why the row does not prove what it says, or ""."""
+"""Given a row's program, the pid that queries and the home world's: why the row does not prove what it says, or ""."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a process asks of one nameserver, as `check --json` must have it."""
+    """What a process sends to one nameserver, as `check --json` must have it."""
 
     address: str
     queries: int = COUNT
@@ -50,7 +50,7 @@ class Asked:
 class Place:
     """Where a program runs.
 
-    ``command`` goes before the program's own; where it ``forks``, the process meant is its only child. ``is_root``:
+    ``command`` goes before the program's own; if it ``forks``, the process meant is its only child. ``is_root``:
     the row's directory is made into a root directory with the program and a resolv.conf in it. ``listed`` is what the
     resolv.conf there lists, and ``row`` what else `check --json` must say of the process.
     """
@@ -71,11 +71,11 @@ HOME = Place()
 class Row:
     """One way of querying.
 
-    ``argv`` is one of tests/programs, compiled with ``flags``, and its arguments. It must be seen to ask what ``asks``
-    says, and nothing else; where that is empty, it must not be tracked at all. ``other`` is the same for a second
+    ``argv`` is one of tests/programs, compiled with ``flags``, and its arguments. It must query what ``asks`` says, and
+    nothing else; if that is empty, it must not be tracked at all. ``other`` is the same for a second
     process, ``other_is`` which: the one that the program names as its child, or the loopback stub. ``received`` is how
     many queries reach nameservers, by what these logged. ``early``: its sockets are older than the daemon. ``gone``:
-    the child has ended when the daemon comes to look, and is known by its program alone. ``lost``: how many, at the
+    the child has exited when the daemon reads /proc, and is known by its program alone. ``lost``: how many, at the
     least, the daemon must say that it could not attribute.
     """
 

@@ -27,7 +27,7 @@ class Seen:
     """What came of one row: what nameservers received, and what `check --json` says of its process and of the other.
 
     ``views`` are the nameservers of each view. ``past_uses`` is what the daemon keeps of the row's program if that has
-    exited: how many queries, to whom. ``strangers`` are others that are said to have asked the row's addresses.
+    exited: how many queries, to whom. ``strangers`` are others that are shown with the row's addresses.
     ``lost`` is how many segments, of all rows, the daemon says that it could not attribute.
     """
 

@@ -14,21 +14,21 @@ _TEXT = """# Scorecard
 
 Every way of querying a nameserver that we know of, each tried by a real process, on a real kernel, with all of them
 running at once below one daemon. Written by `make scorecard`, which anyone can run again, as root, on Debian 12: it
-prints this table, and fails where a row fails.
+prints this table, and fails if a row fails.
 
 Measured {date} on Linux {kernel}, {machine}, with bcc {bcc}: {good} of {all} rows hold.
 
 - *Sent* is what the nameservers logged that they received.
 - *Counted* is what `resolvtrace check --json` says: the queries, the nameserver, transport and port. UDP is exact.
   *About*: TCP and TLS are counted by segments with payload, and marked as an estimate.
-- *Attributed to* is the process that it says so of. A row holds only where that is the process that sent (or what the
+- *Attributed to* is the process that it says so of. A row holds only if that is the process that sent (or what the
   remark says), by its pid in the initial pid namespace, and if no other process is shown with those addresses.
 
 {certain}
 
 ## What cannot be known for certain
 
-These rows hold where the tool does what the remark says.
+These rows hold if the tool does what the remark says.
 
 {uncertain}
 """

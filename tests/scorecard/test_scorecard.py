@@ -10,7 +10,7 @@ from tests.scorecard.rows import ROWS
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_a_way_of_asking(verdicts: dict[str, Verdict], row: Row) -> None:
+def test_a_way_of_querying(verdicts: dict[str, Verdict], row: Row) -> None:
     """As many queries as were sent, for the process that sent them, to whom it sent them; nothing else."""
     assert not verdicts[row.name].problems
 

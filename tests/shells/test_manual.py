@@ -40,7 +40,7 @@ def test_groff_has_nothing_to_warn_of(page: Path) -> None:
     assert max(map(len, shown(page).splitlines())) <= WIDTH
 
 
-def test_every_command_and_option_is_told() -> None:
+def test_every_command_and_option_is_reported() -> None:
     """By the parsers themselves."""
     text = shown(COMMAND)
     _, commands = build_parser([name for name, _ in COMMANDS])
@@ -52,7 +52,7 @@ def test_every_command_and_option_is_told() -> None:
                 assert not isinstance(action, argparse._HelpAction) or "--help" in text
 
 
-def test_every_key_is_told_with_its_default() -> None:
+def test_every_key_is_reported_with_its_default() -> None:
     """By the table of keys."""
     text = shown(CONFIGURATION)
     for option in OPTIONS:

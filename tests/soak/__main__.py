@@ -1,4 +1,4 @@
-"""Run the soak: ``python -m tests.soak --seconds N``. Prints one line at the end; status 0 where all is right."""
+"""Run the soak: ``python -m tests.soak --seconds N``. Prints one line at the end; status 0 if all is right."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WARM_UP_ROUNDS = 4
 QUERIES = 23
 RELOAD_EVERY = 5
 NO_ANSWER = 3
-"""Of a command that waited five seconds: told at the end. Whether the daemon answers at all is looked at besides."""
+"""Of a command that waited five seconds: reported at the end. Whether the daemon answers at all is checked besides."""
 RING_PAGES = 1024
 """Room for what happens while others have the processors: every read of a resolv.conf on the machine is in it."""
 

@@ -43,7 +43,7 @@ def start(world: World) -> Cast:
 
 
 def send_exactly(world: World, number: int) -> Program:
-    """Send a known number of queries where nobody listens; the program stays, to be looked at."""
+    """Send a known number of queries where nobody listens; the program stays, to be inspected."""
     program = world.start([build("send_queries"), "sendto", str(number), NOBODY], {"STAY": "1"})
     program.wait_for_line("done", 30)
     return program

@@ -15,7 +15,7 @@ from tests.support.tracing import Daemon
 MORE_MEMORY = 8 << 20
 MORE_DESCRIPTORS = 16
 OURS = ("ring_full", "queries_full", "processes_full", "past_use_forgotten", "state_not_saved")
-"""Losses that nothing here may cause. Of the others the rest of the machine may have some; they are told at the end."""
+"""Losses that nothing here may cause. Of others the rest of the machine may have some; they are printed at the end."""
 FLAGGED = "stale"
 
 

@@ -14,7 +14,7 @@ def build(name: str, *flags: str, programs: Path = PROGRAMS) -> Path:
     """Return the executable made of ``<name>.c`` in ``programs``, compiled with ``flags`` unless it is up to date.
 
     Each set of flags (``-lresolv``, ``-pthread``, ``-m32``, ``-static``) has an executable of its own.
-    Raises subprocess.CalledProcessError where the compiler refuses; its message is on stderr.
+    Raises subprocess.CalledProcessError if the compiler refuses; its message is on stderr.
     """
     source = programs / f"{name}.c"
     program = BUILT / "".join([name, *flags]).replace("/", "_")

@@ -38,7 +38,7 @@ parse = partial(parser.parse, interface_name=_NAMES.get, interface_index=_index)
 
 
 def reading(conf: ResolvConf) -> Reading:
-    """Leave of our reading what glibc can be asked too."""
+    """Leave of our reading what glibc can report too."""
     return Reading(conf.nameservers, conf.lookup_seconds)
 
 

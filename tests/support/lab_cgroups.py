@@ -43,7 +43,7 @@ class Cgroups:
 
 
 def removed(directory: str) -> bool:
-    """Try to remove a cgroup; a process that has just ended may still be counted in it."""
+    """Try to remove a cgroup; a process that has just exited may still be counted in it."""
     try:
         os.rmdir(directory)
     except OSError:

@@ -26,7 +26,7 @@ class Limited:
         return ["sh", "-c", 'echo $$ >"$0"/cgroup.procs && exec "$@"', str(self.directory), *argv]
 
     def killed(self) -> int:
-        """Tell how many processes the kernel has killed for want of memory."""
+        """Tell how many processes the kernel has killed for lack of memory."""
         for name in ("memory.events", "memory.oom_control"):
             file = self.directory / name
             if file.exists():
@@ -37,7 +37,7 @@ class Limited:
 
 @contextmanager
 def memory_limit(size: int) -> Iterator[Limited]:
-    """Make a cgroup for a `with` block. Raises OSError where there is no memory controller."""
+    """Make a cgroup for a `with` block. Raises OSError if there is no memory controller."""
     if _V1.is_dir():
         top, limit = _V1, "memory.limit_in_bytes"
     else:

@@ -60,7 +60,7 @@ class Sendmail:
 
     @property
     def starter_pid(self) -> int:
-        """The pid of the process that was started: with `-bd` it has ended, with `-bD` it is the listener."""
+        """The pid of the process that was started: with `-bd` it has exited, with `-bD` it is the listener."""
         if self._program is None:
             raise LabError("sendmail is not started")
         return self._program.pid
@@ -71,7 +71,7 @@ class Sendmail:
         return int(self.world.path(PID_FILE).read_text().split()[0])
 
     def submit(self, mails: int, to: str = "user@hat.com") -> None:
-        """Hand in mails over SMTP. Raises LabError where sendmail refuses one.
+        """Hand in mails over SMTP. Raises LabError if sendmail refuses one.
 
         sendmail looks up where they go (MX, then A and AAAA) in children that it forks, after this has returned. They
         stay in the queue: nobody answers there.

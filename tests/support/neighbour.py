@@ -37,7 +37,7 @@ def _checked(result: int) -> int:
 
 
 class Neighbour:
-    """A program on one cgroup, attached for a `with` block. Raises OSError where the kernel refuses it."""
+    """A program on one cgroup, attached for a `with` block. Raises OSError if the kernel refuses it."""
 
     def __init__(self, cgroup: Path, mode: str) -> None:
         self._cgroup = cgroup

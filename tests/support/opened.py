@@ -1,4 +1,4 @@
-"""Lets other users reach a file of this checkout even where the directories above it are closed to them (/root is)."""
+"""Lets other users reach a file of this checkout even if the directories above it are closed to them (/root is)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def opened(directory: Path) -> list[str]:
     """Give a command before another that needs the directory as a user who may not enter those above it.
 
     It makes a mount namespace in which the topmost closed one leads to the directory and has nothing else in it. Takes
-    root. Empty where all are open. Their own modes stay as they are, and so does the directory's.
+    root. Empty if all are open. Their own modes stay as they are, and so does the directory's.
     """
     closed = [above for above in directory.parents if not above.stat().st_mode & stat.S_IXOTH]
     if not closed:

@@ -36,7 +36,7 @@ HOSTILE = '\x1b[31m\n"\\\u202e\udcff'
 
 
 def use(state: State, address: str = OLD, **changes: object) -> NameserverUse:
-    """Return what a process asks of one nameserver."""
+    """Return what a process sends to one nameserver."""
     plain = NameserverUse(
         address=address,
         port=53,
@@ -219,6 +219,6 @@ class Served:
         self.asked = 0
 
     def ask(self) -> Snapshot:
-        """Give the snapshot, and count that it was asked for."""
+        """Give the snapshot, and count the request."""
         self.asked += 1
         return self.snapshot

@@ -1,4 +1,4 @@
-"""A real daemon, with the real probes, for tests: started, asked, and ended whatever happens."""
+"""A real daemon, with the real probes, for tests: started, queried, and stopped whatever happens."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Daemon:
             return str(answer.read().decode())
 
     def row(self, pid: int) -> dict[str, Any] | None:
-        """Give one process of the snapshot; None where it is not tracked."""
+        """Give one process of the snapshot; None if it is not tracked."""
         return next((process for process in self.check()["processes"] if process["pid"] == pid), None)
 
     def wait_for(self, pid: int, test: Callable[[dict[str, Any]], bool], timeout: float, what: str) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class Daemon:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let nothing be taken in during a `with` block: the kernel side goes on, the daemon stands still."""
+        """Let nothing be consumed during a `with` block: the kernel side goes on, the daemon stands still."""
         self.settle()
         self.process.send_signal(signal.SIGSTOP)
         try:
@@ -158,7 +158,7 @@ class Daemon:
             self.process.send_signal(signal.SIGCONT)
 
     def saved(self) -> dict[str, Any]:
-        """Give what it wrote into its state directory when it ended."""
+        """Give what it wrote into its state directory when it exited."""
         return dict(json.loads((self.state_dir / "state.json").read_text())["saved"])
 
     def stop(self) -> int:

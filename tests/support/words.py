@@ -1,4 +1,4 @@
-"""What an administrator is told of a process."""
+"""What an administrator reads about a process."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ class Kernel:
         lookup: Lookup = Lookup.THROUGH_NSS,
         stray: bool = False,
     ) -> None:
-        """Send queries. ``stray``: from a thread that is not the one which looked at resolv.conf last."""
+        """Send queries. ``stray``: from a thread that is not the one which last did a stat or a read of resolv.conf."""
         for _ in range(times):
             now = self.moment()
             self._mark(pid, now)
@@ -383,12 +383,12 @@ class World(Kernel):
         self._sweep = Sweep()
 
     def deliver(self, record: Record) -> None:
-        """Let the observer take it in, if a daemon runs."""
+        """Let the observer have it, if a daemon runs."""
         if self.daemon_runs:
             self.observer.record(record)
 
     def change(self, *nameservers: str, view: View | None = None, lookup: int = LOOKUP_SECONDS) -> int:
-        """Write resolv.conf anew; gives when that was noticed."""
+        """Write resolv.conf; gives when that was noticed."""
         return self.write(conf(*nameservers, lookup=lookup), view)
 
     def write(self, written: ResolvConf, view: View | None = None, *, began: int | None = None) -> int:
@@ -406,7 +406,7 @@ class World(Kernel):
     # The daemon.
 
     def tick(self, seconds: float = 0.5, *, nscd: bool = True) -> None:
-        """End a tick: the ledger takes in what happened, and everybody is evaluated."""
+        """End a tick: the ledger enters what happened, and every process is evaluated."""
         self.clock.advance(seconds)
         counted, self.counted = self.counted, {}
         gone = self._sweep.turn(self.ledger.processes, self.ledger.evaluator.flagged, lost=0)
@@ -449,7 +449,7 @@ class World(Kernel):
     # What it makes of it.
 
     def count_steady(self) -> None:
-        """Ask the kernel side for what it counts on its own."""
+        """Take from the kernel side what it counts on its own."""
         self.ledger.count_steady(self.observer.take_steady())
 
     def process(self, pid: int) -> Process:
@@ -484,7 +484,7 @@ class World(Kernel):
         return [use.queries for use in self.ledger.past_uses.uses.values()]
 
     def make_stale(self, pid: int) -> None:
-        """Let a process read, ask, and go on asking after the removal."""
+        """Let a process read, query, and go on querying after the removal."""
         self.read(pid)
         self.query(pid)
         self.tick()

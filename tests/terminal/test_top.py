@@ -155,7 +155,7 @@ def test_a_pause_holds_the_table_still(daemon: Served) -> None:
         terminal.wait_for("late")
 
 
-def test_queries_per_second_are_told_from_the_second_sample_on(daemon: Served) -> None:
+def test_queries_per_second_are_shown_from_the_second_sample_on(daemon: Served) -> None:
     """Of the time between the samples, by the daemon's clock."""
     daemon.snapshot = snapshot(process(42, nameservers=(use(State.CURRENT, OLD, queries=100),)))
     with top(daemon) as terminal:
@@ -165,8 +165,8 @@ def test_queries_per_second_are_told_from_the_second_sample_on(daemon: Served) -
         terminal.wait_until(lambda screen: bool(re.search(r"192\.168\.122\.65 +3\.0 ", screen)), "30 in 10 s")
 
 
-def test_enter_shows_the_evidence_and_the_cure(daemon: Served) -> None:
-    """The text of `explain`, scrolled where it is long."""
+def test_enter_shows_the_evidence_and_the_advice(daemon: Served) -> None:
+    """The text of `explain`, scrolled if it is long."""
     with top(daemon, size=(100, 40)) as terminal:
         terminal.press("Enter")
         screen = terminal.wait_for("systemctl restart sendmail.service")

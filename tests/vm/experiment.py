@@ -103,7 +103,7 @@ def count() -> Seen:
 
 
 def go_stale() -> Seen:
-    """Change the nameserver under the services, and let them ask on."""
+    """Change the nameserver under the services, and let them go on querying."""
     EXTRA.parent.mkdir(exist_ok=True)
     EXTRA.write_text(f"[verdict]\ngrace_seconds = {GRACE}\n")
     guest.run("systemctl", "reload", guest.SERVICE)
@@ -164,7 +164,7 @@ def follow_the_advice() -> Seen:
 
 
 def is_current(seen: guest.Check, unit: str) -> bool:
-    """Say whether a unit asks, and nothing but what is listed."""
+    """Say whether a unit queries, and nothing but what is listed."""
     found = guest.rows(seen, unit)
     return {row["state"] for row in found} == {"current"} and any(row["nameservers"] for row in found)
 

@@ -30,7 +30,7 @@ Check = dict[str, Any]
 
 
 def run(*argv: str) -> str:
-    """Run a command and give what it printed. Raises RuntimeError where it fails."""
+    """Run a command and give what it printed. Raises RuntimeError if it fails."""
     done = attempt(*argv)
     if done.returncode:
         raise RuntimeError(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}{done.stderr}")
@@ -51,7 +51,7 @@ def start_nameserver(address: str, answers: dict[str, str]) -> None:
 
 
 def ask() -> None:
-    """Make both services ask: mails whose recipients have an MX, and clients that have a name (or not)."""
+    """Make both services send queries: mails whose recipients have an MX, and clients that have a name (or not)."""
     for _ in range(2):
         with smtplib.SMTP("127.0.0.1", 25, local_hostname="localhost", timeout=SECONDS) as client:
             client.sendmail("root@localhost", ["user@hat.com"], "Subject: lab\r\n\r\nhello\r\n")
@@ -95,7 +95,7 @@ def wait_for(test: Callable[[Check], bool], what: str) -> Check:
     last: list[Check] = [{}]
 
     def passes() -> bool:
-        time.sleep(0.2)  # asking costs the emulated machine more than waiting
+        time.sleep(0.2)  # a request costs the emulated machine more than waiting
         last[0] = check()
         return test(last[0])
 

@@ -103,7 +103,7 @@ def _command(name: str, dependencies: list[str]) -> list[str]:
         f'printf "Package: *\nPin: release n={disk.release}*\nPin-Priority: 990\n" >"$1/etc/apt/preferences.d/release"'
     )
     return [
-        # What it mounts goes with it, however it ends.
+        # What it mounts goes with it, however it exits.
         *("unshare", "--mount", "--propagation", "private", "--"),
         *("mmdebstrap", "--mode=root", "--variant=minbase", "--skip=cleanup/reproducible"),
         f"--architectures={disk.architecture}",

@@ -50,7 +50,7 @@ Seen = Iterator[tuple[str, Any]]
 
 def run(*argv: str) -> str:
     """Run a command and give what it printed. Raises RuntimeError if it fails."""
-    # Podman runs the probes of the manifest by curl, inside the container; the kubelet asks from outside, as this does.
+    # Podman runs the probes of the manifest by curl, inside the container; the kubelet probes from outside, like this.
     environment = os.environ | {"DISABLE_HC_SYSTEMD": "true"}
     done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=SECONDS, env=environment)
     if done.returncode:
@@ -72,7 +72,7 @@ def steps(exchange: Path) -> Seen:
     """Give what each step has shown."""
     yield "kernel", os.uname().release
     yield "podman", run("podman", "--version").split()[-1]
-    Path("/proc/sys/kernel/perf_event_paranoid").write_text("2")  # as deploy/kubernetes/daemonset.yaml asks
+    Path("/proc/sys/kernel/perf_event_paranoid").write_text("2")  # as deploy/kubernetes/daemonset.yaml requires
     PROFILE.write_text(run("/source/deploy/container/seccomp"))
     SETTINGS.parent.mkdir(parents=True, exist_ok=True)
     SETTINGS.write_text(f'[containers]\nseccomp_profile = "{PROFILE}"\n')

@@ -94,7 +94,7 @@ def flags(check: Result) -> dict[str, dict[int, datetime]]:
 
 
 def test_debian_as_it_comes(result: Result, request: pytest.FixtureRequest) -> None:
-    """The kernel that was asked for, and systemd as PID 1, which has started both services."""
+    """The kernel that was chosen, and systemd as PID 1, which has started both services."""
     kernel = KERNELS[request.node.callspec.params["result"]]
     assert fnmatch(result["system"]["kernel"], kernel.boot)
     assert result["pid_1"] == "systemd"
@@ -190,8 +190,8 @@ def test_a_loop_that_hangs_is_restarted(result: Result) -> None:
     assert any("watchdog" in line.lower() for line in result["log"])
 
 
-def test_the_advice_cures(result: Result) -> None:
-    """`systemctl restart` of each unit, and nothing else: both ask the new nameserver, and nothing is stale."""
+def test_the_advice_fixes_it(result: Result) -> None:
+    """`systemctl restart` of each unit, and nothing else: both query the new nameserver, and nothing is stale."""
     assert result["advised"] == [f"systemctl restart {unit}" for unit in UNITS]
     for rows in by_unit(result["cured"]).values():
         assert {row["state"] for row in rows} == {"current"}
@@ -206,7 +206,7 @@ def test_nothing_went_wrong(result: Result) -> None:
     control = 'comm="uname"'
     assert any(control in line for line in result["refusals"])
     assert [line for line in result["refusals"] if control not in line] == []
-    # Who read a file may have exited before that is looked at: so slow is the machine.
+    # A reader may have exited before its file is read: the machine is so slow.
     lost = {name for name, number in result["lost"].items() if number}
     assert lost <= {"view_unreadable", "tick_killed"}, result["lost"]
 

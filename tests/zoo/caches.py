@@ -1,4 +1,4 @@
-"""nscd and unscd: they ask on behalf of whoever looks names up with glibc (nscd(8)), and follow the file or do not."""
+"""nscd and unscd: they query on behalf of programs that use glibc (nscd(8)), and follow the file or do not."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.zoo.extracted import unpack
 
 
 def client(world: World, name: str) -> Program:
-    """Look names up as most programs do: by getaddrinfo, which asks nscd first where there is one."""
+    """Look names up as most programs do: by getaddrinfo, which tries nscd first if there is one."""
     return drive(world, "names", name)
 
 
 def nscd(options: str = "") -> Start:
-    """Run nscd with RES_OPTIONS as given, and a client of it: all that it asks is for this one."""
+    """Run nscd with RES_OPTIONS as given, and a client of it: all that it queries is for this one."""
 
     def start(world: World, name: str) -> Program:
         program = world.start_nscd({"RES_OPTIONS": options} if options else {})
@@ -45,7 +45,7 @@ BESIDE_UNSCD = Site("unscd")
 ITSELF = Expected("current", "direct", r"lists, and checks the file before it queries", r"nothing to do")
 THROUGH_NSCD = r"looks names up through nscd \(pid \d+\), which is "
 READ_ONCE = r"it has not re-read the file since generation 1"
-# nscd reads the file when it changes, in one thread of its own (resolvers.md); those that ask keep what they had.
+# nscd reads the file when it changes, in one thread of its own (resolvers.md); those that query keep what they had.
 ASKS_BESIDE_WHAT_IT_READ = (
     r"it re-read the file \(generation 2\) and still queries the old server: .* or a second resolver in it"
 )
@@ -81,8 +81,8 @@ CASES = [
         Expected("current", "nscd", THROUGH_NSCD + "stale", r"restart nscd \(pid \d+\)"),
         BESIDE_STALE_NSCD,
     ),
-    # Each lookup is made by a child that reads the file, asks and ends; the rest of it does neither.
+    # Each lookup is made by a child that reads the file, queries and exits; the rest of it does neither.
     Case("unscd", unscd, "new", UNSEEN, BESIDE_UNSCD, tracked=False),
-    # It reads no resolv.conf, and unscd hands out no table of names by which a client of nscd could be told.
+    # It reads no resolv.conf, and unscd hands out no table of names by which a client of nscd could be recognized.
     Case("unscd-client", client, "new", UNSEEN, BESIDE_UNSCD, tracked=False),
 ]

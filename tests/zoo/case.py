@@ -87,9 +87,9 @@ class Case:
     own, which is how the nameservers' logs tell cases apart) at least four times a second, for ever; what it forks
     belongs to it. ``queried`` is the truth after the grace. ``comm`` narrows the processes of the case
     down to those of that name. ``cured``: whether stopping it and starting it again, which is tried for every
-    stale one, makes it ask the new one alone; ``cure`` does it in another way, and gives the program that is there
+    stale one, makes it query the new one alone; ``cure`` does it in another way, and gives the program that is there
     then. It comes to its final state within ``final_seconds``, and runs ``early`` seconds before the change. ``born``
-    is after how many of the site's changes it starts. ``zone`` is what it looks names up in where that is not a domain
+    is after how many of the site's changes it starts. ``zone`` is what it looks names up in if that is not a domain
     of hat.com. Who is not
     ``tracked`` needs to have no row; one that shows is current. ``reads`` is how often it has been seen to read the
     file before the first change. ``meanwhile`` is what must be said of it for a time before ``expected`` holds.

@@ -1,4 +1,4 @@
-"""Writes docs/forecast.md, of what every round has shown, where `--forecast FILE` asks for it."""
+"""Writes docs/forecast.md, of what every round has shown, if `--forecast FILE` is given."""
 
 from __future__ import annotations
 

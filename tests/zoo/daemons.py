@@ -74,7 +74,7 @@ def aardvark(world: World, name: str) -> Program:
 
 
 def avahi(*options: str) -> Start:
-    """Run avahi-daemon, whose chroot helper opens resolv.conf for it; avahi-resolve(1) asks it for names, by D-Bus."""
+    """Run avahi-daemon, whose chroot helper opens resolv.conf for it; avahi-resolve(1) looks names up by D-Bus."""
 
     def start(world: World, name: str) -> Program:
         world.path("/run/avahi.conf").write_text(AVAHI)
@@ -127,7 +127,7 @@ def pgbouncer(port: int) -> Start:
 
 
 def shadowsocks(world: World, name: str) -> Program:
-    """Run ss-server, and ss-local, through which curl asks it for names."""
+    """Run ss-server, and ss-local, through which curl looks names up."""
     secret = ("-k", "lab", "-m", "aes-256-gcm", "-t", "2")
     program = world.start(["ss-server", "-s", "127.0.0.1", "-p", "8388", *secret])
     world.start(["ss-local", "-s", "127.0.0.1", "-p", "8388", "-b", "127.0.0.1", "-l", "1080", *secret])

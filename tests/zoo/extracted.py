@@ -20,7 +20,7 @@ _UNPACKED = BUILT / "zoo"
 def unpack(package: str) -> Path:
     """Give the directory into which a package is unpacked, in the version that apt would install.
 
-    Raises subprocess.CalledProcessError where apt cannot get it; what apt says is on stderr.
+    Raises subprocess.CalledProcessError if apt cannot get it; what apt says is on stderr.
     """
     place = _UNPACKED / package
     if not place.exists():

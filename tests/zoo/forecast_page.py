@@ -18,7 +18,7 @@ _TEXT = """# Forecasts that were put to the test
 
 Before a change of resolv.conf, `resolvtrace forecast` says who would stay with a nameserver. Here each real resolver of
 `make zoo` was watched for some {seconds} seconds with what it does all day, the forecast was made, then the file was
-changed, and the nameservers' own logs and the flag told what became of it. Written by `make forecast`, {date}, Linux
+changed, and the nameservers' own logs and the flag showed what became of it. Written by `make forecast`, {date}, Linux
 {kernel}, {machine}, with Debian 12's programs.
 
 | right | unknown | wrong | not tried |

@@ -98,6 +98,6 @@ def _stayed(one: Observed) -> bool:
         return True
     if f"nameserver {OLD}\n" in one.case.site.after or not one.queried_after_grace.get(OLD, 0):
         return False
-    # A forwarder may have passed on what it asked the new one.
+    # A forwarder may have passed on what it queried the new one for.
     uses = [use["state"] for use in one.row["nameservers"] if use["address"] == OLD]
     return not one.row["nameservers"] or any(state not in _LEFT for state in uses)

@@ -1,7 +1,7 @@
-"""Forwarders: dnsmasq, unbound, systemd-resolved. They ask on behalf of others, whatever resolv.conf says.
+"""Forwarders: dnsmasq, unbound, systemd-resolved. They query on behalf of others, whatever resolv.conf says.
 
-The usual change is from their upstream to the forwarder itself, in which nobody is left behind. They are asked by
-programs that know their address, so that they ask before the change too.
+The usual change is from their upstream to the forwarder itself, in which nobody is left behind. They are queried by
+programs that know their address, so that they query before the change too.
 """
 
 from __future__ import annotations

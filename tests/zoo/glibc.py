@@ -1,4 +1,4 @@
-"""glibc in the ways programs use it: what follows resolv.conf by itself, what was told not to, what cannot.
+"""glibc in the ways programs use it: what follows resolv.conf by itself, what is configured not to, what cannot.
 
 resolv/resolv_context.c decides: a lookup looks at the file first, unless `no-reload` is set, or the program has edited
 its resolver state, or owns it.
@@ -81,7 +81,7 @@ CASES = [
     Case("res-query-no-reload", res_query(options="no-reload"), "old", READ_ONCE_AND_ASKS_FOR_MX),
     # Every 1.6 s: within the grace, however short.
     Case("res-init", res_query(8, "no-reload"), "new", Expected("current", "direct", r"lists$", r"^nothing to do$")),
-    # Every four seconds: it is flagged for some of them, and heals.
+    # Every four seconds: it is flagged for some of them, and recovers by itself.
     Case(
         "res-init-rarely",
         res_query(20, "no-reload"),

@@ -21,7 +21,7 @@ CURL = 'n=0; while :; do n=$((n + 1)); curl -s -m 2 -o /dev/null "http://h$n.$0:
 
 
 def is_older(built: Path, source: Path) -> bool:
-    """Say whether something has to be built anew."""
+    """Say whether something has to be built again."""
     return not built.exists() or built.stat().st_mtime < source.stat().st_mtime
 
 
@@ -56,7 +56,7 @@ def pycares_5(world: World, name: str) -> Program:
 
 
 def node(*ways: str) -> Start:
-    """Run Node's dns.lookup, which asks glibc, or its dns.resolve4, which asks c-ares, or both."""
+    """Run Node's dns.lookup, which uses glibc, or its dns.resolve4, which uses c-ares, or both."""
 
     def start(world: World, name: str) -> Program:
         return world.start(["node", PROGRAMS / "lookups.js", name, PAUSE, *ways])

@@ -20,7 +20,7 @@ def sendmail(world: World, name: str) -> Program:
 
 
 def start_nscd(world: World) -> None:
-    """Let nscd answer whoever asks it."""
+    """Let nscd answer its clients."""
     world.start_nscd()
 
 
@@ -28,7 +28,7 @@ WITHOUT_NSCD = Site("mail")
 WITH_NSCD = Site("mail with nscd", prepare=start_nscd)
 POSTFIX = Site("postfix")
 POSTFIX_CHROOT = Site("postfix in its chroot", is_host=True)
-# Those that look up users or groups with nscd's socket absent, and ask within a second, count as `nss`.
+# Those that look up users or groups with nscd's socket absent, and query within a second, count as `nss`.
 PATHS = "nss|direct"
 READ_ONCE = r"^it and its workers sent \d+ queries to \S+ after .*; it has not re-read the file since generation 1$"
 CASES = [

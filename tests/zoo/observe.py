@@ -80,7 +80,7 @@ class Observed:
 
 
 def worst(rows: list[Row]) -> Row:
-    """Give the worst row; of equals the one that asked most."""
+    """Give the worst row; of equals the one that queried most."""
     return min(
         rows,
         key=lambda row: (row["worker"], _WORST.index(row["state"]), -sum(use["queries"] for use in row["nameservers"])),
@@ -127,7 +127,7 @@ class Round:
 
 
 def is_ready(one: Observed) -> bool:
-    """Say whether a case asks the old nameserver, and is seen to."""
+    """Say whether a case queries the old nameserver, and is seen to."""
     if one.case.queried == "nobody" or not one.case.tracked:
         return bool(one.final) or not one.case.born
     queried = one.place.queries(one.case.domain)
@@ -135,7 +135,7 @@ def is_ready(one: Observed) -> bool:
 
 
 def is_settled(one: Observed) -> bool:
-    """Say whether a case is in the state expected, and has asked whom it must."""
+    """Say whether a case is in the state expected, and has queried what it must."""
     case, queried = one.case, one.queried_after_grace
     enough = {
         "old": queried.get(OLD, 0) >= _ENOUGH,
@@ -250,12 +250,12 @@ def _restart(case: Case) -> Cure:
 
 
 def _cure(turn: Round) -> None:
-    """Restart or reload those who take it as an administrator would, until they ask the new nameserver, and show it."""
+    """Restart or reload them as an administrator would, until they query the new nameserver, and show it."""
     chosen = [one for one in turn.observed if one.case.recovers]
     found = {one.case.name: one.final for one in turn.observed}
     queried: dict[str, dict[str, int]] = {}
     for one in chosen:
-        queried[one.case.name] = one.place.queries(one.case.domain)  # whom a reload lets ask asks at once
+        queried[one.case.name] = one.place.queries(one.case.domain)  # what a reload makes query queries at once
         one.program = (one.case.cure or _restart(one.case))(one.place.world, one.program)
         if not one.case.cure:
             queried[one.case.name] = one.place.queries(one.case.domain)

@@ -101,7 +101,7 @@ def nginx(port: int, location: str, nameserver: str = "") -> Start:
 
 
 def apache(port: int, network: str, env: dict[str, str] | None = None) -> Start:
-    """Run httpd with HostnameLookups: it asks for the name of each client, by its address."""
+    """Run httpd with HostnameLookups: it looks up the name of each client, by its address."""
 
     def start(world: World, name: str) -> Program:
         directory = f"/run/apache-{port}"
@@ -160,7 +160,7 @@ PINNED = Expected(
     rf"^look for {OLD} in its own configuration, then restart nginx",
 )
 READ_ONCE = Expected("stale", "direct", r"it has not re-read the file since generation 1$", r"^restart [^;]*$")
-# Squid looks its user up as it starts, and where a client is there at once it asks within a second: by the contract's
+# Squid looks its user up as it starts, and if a client is there at once it queries within a second: by the contract's
 # rule that is the way of NSS, until it has left nscd's socket alone for long enough.
 STARTED = Expected(
     "stale", "nss|direct", r"it has not re-read the file since generation 1$", r"^reload squid \(pid \d+\): kill -HUP"

@@ -33,7 +33,7 @@ SECONDS = 30.0
 
 @pytest.fixture(scope="module")
 def room() -> Iterator[tuple[World, Nameserver, Nameserver]]:
-    """Give a world with the nameserver that is listed, and the one that is asked if none is taken from the file."""
+    """Give a world with the nameserver that is listed, and the one that is queried if none is taken from the file."""
     with World([OLD, NEW], "") as world:
         forwarders.give_it_a_link(world)
         listed = world.nameserver(OLD, {"hat.com": OLD_ANSWER})

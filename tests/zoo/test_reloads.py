@@ -19,7 +19,7 @@ TRIED_BY = {
 
 
 def test_each_reload_is_tried() -> None:
-    """No entry without a case that reloads the program, and no case of it that is told to restart."""
+    """No entry without a case that reloads the program, and no case of it whose advice is a restart."""
     cases = {f"{name}-{case.name}": case for name, cases in ROUNDS.items() for case in cases}
     assert TRIED_BY.keys() == RELOADS.keys()
     for name in TRIED_BY.values():

@@ -62,7 +62,7 @@ See = Callable[[str, Case], Observed]
 
 @pytest.fixture(scope="module")
 def see(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> See:
-    """Give what was seen of a case; its round is run when the first one asks."""
+    """Give what was seen of a case; its round is run for the first one."""
     done = pytestconfig.stash[SEEN]
     is_forecast = bool(pytestconfig.getoption("--forecast", None))
 
@@ -72,7 +72,7 @@ def see(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -
                 done[name] = observe(
                     tmp_path_factory.mktemp(name), ROUNDS[name], watched_before=is_forecast * watched_seconds(name)
                 )
-            except Exception as error:  # noqa: BLE001 -- told by each case of the round, which is run once
+            except Exception as error:  # noqa: BLE001 -- reported by each case of the round, which is run once
                 done[name] = error
         result = done[name]
         if isinstance(result, Exception):

@@ -79,7 +79,7 @@ def test_namespaces_that_vanish_while_they_are_read(lab: Experiment, running: Da
     wait_until(watched_to_the_end, 60, "the namespaces to be gone")
     assert all(len(found) == 1 for found in names.values()), names
     assert states <= {"current"}
-    # Those that asked are taken in and parted with.
+    # Those that queried are entered, and dropped after their exit.
     wait_until(lambda: [row["pid"] for row in running.check()["processes"]] == [lasting.pid], 5, "them to be gone")
     assert (running.row(lasting.pid) or {})["view"] == view
     lasting.stop()

@@ -46,7 +46,7 @@ def assert_no_false_flag(one: Observed) -> None:
 
 
 def assert_cured(one: Observed) -> None:
-    """After its restart it asks the new nameserver alone, and is flagged no more.
+    """After its restart it queries the new nameserver alone, and is flagged no more.
 
     A reload in place lets what is under way come to its end.
     """

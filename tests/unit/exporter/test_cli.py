@@ -15,14 +15,14 @@ from tests.support.samples import Served, full, process, snapshot
 from tracer.verdict.states import State
 
 
-def test_check_exits_with_1_where_something_is_stale(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_exits_with_1_if_something_is_stale(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """And shows it."""
     assert main(["check", "--socket", daemon.path]) == 1
     assert "systemctl restart sendmail.service" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - {State.STALE}))
-def test_check_exits_with_0_where_nothing_is_stale(daemon: Served, state: State) -> None:
+def test_check_exits_with_0_if_nothing_is_stale(daemon: Served, state: State) -> None:
     """Any other state is no flag."""
     daemon.snapshot = snapshot(process(1, state))
     assert main(["check", "--socket", daemon.path]) == 0
@@ -51,7 +51,7 @@ def test_check_fits_the_terminal(
     assert max(map(len, capsys.readouterr().out.splitlines())) < 80
 
 
-def test_check_exits_with_3_where_no_daemon_answers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_exits_with_3_if_no_daemon_answers(capsys: pytest.CaptureFixture[str]) -> None:
     """One line on standard error says what and what to do; a path on it cannot act on the terminal."""
     assert main(["check", "--socket", "/nonexistent/\x1b"]) == 3
     captured = capsys.readouterr()

@@ -17,7 +17,7 @@ PAGE = f"above\n{table.BEGIN}\n{table.END}\nbelow\n"
 
 
 def done(command: str, status: int = 0, log: str = "") -> Done:
-    """Give a command that has ended in the root of trixie."""
+    """Give a command that has exited in the root of trixie."""
     return Done("trixie", command, status, 1.0, log, VERSIONS)
 
 
@@ -27,12 +27,12 @@ def page_table() -> str:
 
 
 def row_of(*commands: Done) -> table.Row:
-    """Give the row of a root in which these have ended."""
+    """Give the row of a root in which these have exited."""
     return table.rows(commands)["trixie"]
 
 
 def test_a_row_says_what_ran_and_with_what() -> None:
-    """Set-up that all need is not told; a program of several lines goes by its first comment."""
+    """Set-up that all need is not shown; a program of several lines goes by its first comment."""
     row = row_of(done("make demo"), done(plans.SET_UP), done("nice make lint"), done("# a package\ntrue", log=PASSED))
     assert {name: row[name] for name in VERSIONS} == VERSIONS
     assert row["what was run"] == "`make demo`, `make lint`, `a package`"

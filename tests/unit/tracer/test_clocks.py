@@ -27,7 +27,7 @@ def sleep(world: World, seconds: float) -> None:
 
 
 def reader() -> World:
-    """Give a machine on which process 10 read the file and asks the nameserver it lists."""
+    """Give a machine on which process 10 read the file and queries the nameserver it lists."""
     world = World()
     world.start(10)
     world.read(10)
@@ -37,7 +37,7 @@ def reader() -> World:
 
 
 def test_a_lookup_that_slept_with_the_machine_is_still_in_its_grace() -> None:
-    """A healthy resolver that retries after the lid is opened: it had asked before the change."""
+    """A healthy resolver that retries after the lid is opened: it had queried before the change."""
     world = reader()
     world.change(NEW)
     world.query(10, OLD)
@@ -79,7 +79,7 @@ def test_a_sleep_after_the_grace_changes_nothing() -> None:
 
 
 def test_a_sleep_clears_no_flag() -> None:
-    """Of one that asks both: minutes on the new nameserver alone clear it, and an hour asleep is none of them."""
+    """Of one that queries both: minutes on the new nameserver alone clear it, and an hour asleep is none of them."""
     world = reader()
     world.make_stale(10)
     sleep(world, HOUR)

@@ -1,6 +1,6 @@
 """names.py DOMAIN SECONDS: look up h1.DOMAIN, h2.DOMAIN, ... with getaddrinfo, for ever.
 
-A name of its own each time, so that no cache answers for whoever is asked.
+A name of its own each time, so that no cache answers for the nameserver.
 """
 
 import itertools

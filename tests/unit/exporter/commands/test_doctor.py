@@ -92,7 +92,7 @@ def test_the_exit_status_is_the_worst(
 
 @pytest.mark.usefixtures("machine")
 def test_no_daemon(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A warning, since it may just not have been started; a failure where one has left its socket."""
+    """A warning, since it may just not have been started; a failure if one has left its socket."""
     path = str(tmp_path / "s")
     status, out = run(capsys, "--socket", path)
     assert status == 1
@@ -109,7 +109,7 @@ def test_no_daemon(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("machine")
 def test_what_is_no_socket(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """It is told, and so is that nobody answers."""
+    """It is reported, and so is that nobody answers."""
     (tmp_path / "s").touch()
     status, out = run(capsys, "--socket", str(tmp_path / "s"))
     assert status == 2
@@ -118,7 +118,7 @@ def test_what_is_no_socket(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
 
 @pytest.mark.usefixtures("machine")
 def test_a_socket_for_everybody(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    """What processes ask is not for everybody's eyes."""
+    """What processes query is not for everybody's eyes."""
     well(daemon)
     assert run(capsys, "--socket", daemon.path)[0] == 0
     os.chmod(daemon.path, 0o666)  # noqa: S103 - just that is to be found
@@ -165,7 +165,7 @@ def test_what_is_unidentified_is_no_warning(daemon: Served, capsys: pytest.Captu
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize(("state", "status"), [(State.CURRENT, 0), (State.STALE, 2)])
 def test_whether_nscd_follows(daemon: Served, capsys: pytest.CaptureFixture[str], state: State, status: int) -> None:
-    """It asks for all who go through it; a container's own is not the host's."""
+    """It queries for all that go through it; a container's own is not the host's."""
     well(daemon)
     daemon.snapshot = replace(
         daemon.snapshot, processes=(process(77, state, "nscd"), process(78, State.STALE, "nscd", view="1:2:3"))

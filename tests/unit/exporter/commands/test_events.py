@@ -158,7 +158,7 @@ def test_who_never_reads_takes_nothing_from_others(path: str) -> None:
         assert pids(follower, 1) == [1001]
 
 
-def test_what_is_forgotten_is_told(path: str) -> None:
+def test_what_is_forgotten_is_reported(path: str) -> None:
     """A bounded memory: how many were missed."""
     events = EventLog(kept=10)
     notes: list[str] = []
@@ -176,7 +176,7 @@ def test_what_is_forgotten_is_told(path: str) -> None:
 
 
 def test_followers_leave_room_for_others(daemon: Served, path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """One more than may be is told so; check still has its answer."""
+    """One more than allowed gets an error; check still has its answer."""
     with feed(path, EventLog(), clients=4, followers=2):
         idle = [socket.socket(socket.AF_UNIX) for _ in range(2)]
         for one in idle:

@@ -73,7 +73,7 @@ def test_changes_from_before_it_are_no_part_of_it() -> None:
     assert not [text for text in events_of(value, 10) if "changed" in text]
 
 
-def test_a_lookup_service_that_answered_is_told() -> None:
+def test_a_lookup_service_that_answered_is_reported() -> None:
     """With its name."""
     value = snapshot(process(10, lookup_path=LookupPath.NSCD, answered_at=CHANGE, looked_at=CHANGE + SECOND))
     assert "nscd answered a lookup" in events_of(value, 10)

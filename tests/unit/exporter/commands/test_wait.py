@@ -156,7 +156,7 @@ def test_a_worker_is_its_owners_matter(ticking: Ticking, capsys: pytest.CaptureF
 
 
 def test_the_copy_of_a_container_is_named(ticking: Ticking, capsys: pytest.CaptureFixture[str]) -> None:
-    """It still uses what the host's file dropped, and nobody will ask it again."""
+    """It still uses what the host's file dropped, and nobody will query it again."""
     ticking.snapshot = changed(process(1, State.OUTDATED, container="4f5e2d8c9b1a7063", view="1:2:3"))
     assert wait(ticking) == 0
     assert "1 outdated: container 4f5e2d8c9b1a" in capsys.readouterr().out
@@ -211,7 +211,7 @@ def test_without_a_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 @contextmanager
 def gone_soon(path: str) -> Iterator[Ticking]:
-    """Serve somebody undecided, and stop as soon as that was told."""
+    """Serve somebody undecided, and stop as soon as that was shown."""
     own = Ticking(path)
     own.snapshot = changed(one(1, State.GRACE))
     with running(lambda: FeedServer.start(own.ask, own.path)):

@@ -90,14 +90,14 @@ def test_a_daemon_knows_nothing_of_the_time_before_it(daemon: Served, since: str
 
 
 def test_what_the_file_lists_is_in_use(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    """Though nobody has asked it yet."""
+    """Though nobody has queried it yet."""
     daemon.snapshot = snapshot(watching_since=NOW - 48 * HOUR)
     assert who(daemon, NEW) == 1
     assert "/etc/resolv.conf lists it" in capsys.readouterr().out
 
 
 def test_last_nights_cron_job_counts(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    """It asked after the removal: tonight it will again."""
+    """It queried after the removal: tonight it will again."""
     daemon.snapshot = snapshot(past_uses=(gone(CHANGE + 60 * SECOND),), watching_since=NOW - 48 * HOUR)
     assert who(daemon, OLD, "--since", "4m") == 1
     assert "cron.service /usr/bin/backup: 23 queries" in capsys.readouterr().out
@@ -105,7 +105,7 @@ def test_last_nights_cron_job_counts(daemon: Served, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("last", [CHANGE - 60 * SECOND, NOW - 47 * HOUR])
 def test_a_job_from_before_the_removal_does_not(daemon: Served, last: int) -> None:
-    """The file told it to."""
+    """The file lists it."""
     daemon.snapshot = snapshot(past_uses=(gone(last),), watching_since=NOW - 48 * HOUR)
     assert who(daemon, OLD, "--since", "4m") == 0
 
@@ -119,7 +119,7 @@ def test_a_job_with_an_address_of_its_own_counts_for_as_long_as_is_asked(daemon:
 
 
 def test_json(daemon: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    """One object; null where it is too early."""
+    """One object; null if it is too early."""
     daemon.snapshot = snapshot(process(4711, State.STALE), past_uses=(gone(NOW),))
     assert who(daemon, OLD, "--json") == 1
     said = json.loads(capsys.readouterr().out)

@@ -109,7 +109,7 @@ def test_a_file_that_was_asked_for_must_be_there(file: Path) -> None:
         load(file, {})
 
 
-def test_a_directory_in_place_of_a_file_is_told(file: Path) -> None:
+def test_a_directory_in_place_of_a_file_is_reported(file: Path) -> None:
     """No traceback."""
     file.touch()
     (file.with_suffix(".d") / "x.toml").mkdir(parents=True)

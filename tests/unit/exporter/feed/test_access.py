@@ -1,4 +1,4 @@
-"""Who may ask the feed: told by the kernel, not by the file's mode, which anybody with rights may have opened."""
+"""Who may use the feed: decided by the kernel, not by the file's mode, which anybody with rights may have opened."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_root_and_the_group_are_let_in(path: Path, identity: tuple[str, ...]) ->
     assert ask(path, *identity)["schema"] == "resolvtrace/1"
 
 
-def test_anybody_else_is_refused_and_told_for_whom_it_is(path: Path) -> None:
+def test_anybody_else_is_refused_and_learns_for_whom_it_is(path: Path) -> None:
     """Though the file is open to all; the log says who it was, and not each time."""
     with capture_logs() as logs:
         for _ in range(3):

@@ -34,12 +34,12 @@ def test_the_file_has_the_schema_of_this_version() -> None:
 
 @pytest.mark.parametrize("value", [full(), snapshot(), snapshot(views=())], ids=["full", "empty", "no view"])
 def test_a_snapshot_validates(value: Any) -> None:
-    """Whatever is in the snapshot, and where nothing is."""
+    """Whatever is in the snapshot, and if nothing is."""
     validate(to_json(value))
 
 
 def test_the_form_is_the_recorded_one() -> None:
-    """Every value of the full snapshot stands where it belongs."""
+    """Every value of the full snapshot is where it belongs."""
     assert json.loads(json.dumps(to_json(full()))) == json.loads((FIXTURES / "check.json").read_text())
 
 

@@ -80,7 +80,7 @@ def test_a_long_answer_arrives_whole(path: Path) -> None:
         assert len(fetch_snapshot(str(path), timeout=60).processes) == 5000
 
 
-def test_command_lines_are_read_for_those_who_ask(path: Path) -> None:
+def test_command_lines_are_read_for_clients_that_request_them(path: Path) -> None:
     """For a snapshot, and for a table with them; not for a table or metrics."""
     asked = []
 
@@ -110,7 +110,7 @@ def test_command_lines_are_read_for_those_who_ask(path: Path) -> None:
         (b'{"want": ["snapshot"]}\n', "unknown request"),
     ],
 )
-def test_a_bad_request_is_told_so(feed: Path, sent: bytes, error: str) -> None:
+def test_a_bad_request_gets_an_error(feed: Path, sent: bytes, error: str) -> None:
     """And the feed goes on."""
     answer = ask(feed, sent)
     assert list(answer) == ["error"]
@@ -158,7 +158,7 @@ def test_too_many_clients_are_turned_away(path: Path) -> None:
 
 
 def test_the_socket_is_for_its_group_only(path: Path) -> None:
-    """Mode 0660, and the group where there is one."""
+    """Mode 0660, and the group if there is one."""
     group = grp.getgrgid((os.getgroups() or [os.getgid()])[0] if os.getuid() else 1)
     with serving(path, group=group.gr_name):
         status = path.stat()
@@ -166,7 +166,7 @@ def test_the_socket_is_for_its_group_only(path: Path) -> None:
         assert status.st_gid == group.gr_gid
 
 
-def test_who_may_not_use_the_socket_is_told_how_to(path: Path) -> None:
+def test_a_user_who_may_not_use_the_socket_learns_how_to(path: Path) -> None:
     """As another user, or (not root) with the mode taken away."""
     with serving(path, group="daemon"):
         own = os.geteuid()
@@ -225,7 +225,7 @@ def test_the_socket_is_gone_when_the_feed_is_closed(path: Path) -> None:
 
 
 def test_a_socket_that_took_its_place_is_left_alone(path: Path) -> None:
-    """A daemon that ends late does not unlink its successor's socket."""
+    """A daemon that exits late does not unlink its successor's socket."""
     with serving(path):
         path.rename(path.with_suffix(".old"))
         path.touch()
@@ -233,7 +233,7 @@ def test_a_socket_that_took_its_place_is_left_alone(path: Path) -> None:
 
 
 def test_closing_ends_open_connections(path: Path) -> None:
-    """The daemon's end does not wait for its clients."""
+    """The daemon's exit does not wait for its clients."""
     with serving(path):
         client = connect(path, b"{")
         fetch_snapshot(str(path))  # the feed takes its clients in order: now it has the first
@@ -258,7 +258,7 @@ def test_what_is_in_the_way_is_named_and_left_alone(make: Callable[[Path], objec
     assert path.is_symlink() or path.exists()
 
 
-def test_the_directory_is_made_where_its_parent_is_there(path: Path) -> None:
+def test_the_directory_is_made_if_its_parent_is_there(path: Path) -> None:
     """/run is empty after a boot; whoever may use the socket has to reach it, whatever the umask."""
     with serving(path.parent / "made" / "s") as _:
         assert stat.S_IMODE((path.parent / "made").stat().st_mode) == 0o755
@@ -286,7 +286,7 @@ def test_a_path_too_long_for_a_socket_is_a_clear_error(path: Path) -> None:
 
 @contextmanager
 def answering(path: Path, line: bytes) -> Iterator[None]:
-    """Answer one client with ``line``, whatever it asks, and close."""
+    """Answer one client with ``line``, whatever it requests, and close."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -324,13 +324,13 @@ def test_a_daemon_that_does_not_answer_is_a_timeout(path: Path) -> None:
         (b'{"error": "not today"}\n', "refused: not today"),
     ],
 )
-def test_an_answer_that_is_none_is_told_apart(path: Path, line: bytes, message: str) -> None:
+def test_an_answer_that_is_none_is_recognized(path: Path, line: bytes, message: str) -> None:
     """Another program's socket, or another version's."""
     with answering(path, line), pytest.raises(NoDaemon, match=message):
         fetch_snapshot(str(path))
 
 
-def test_who_is_turned_away_before_asking_still_learns_why(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_is_turned_away_early_still_learns_why(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The daemon's line is there although the request can no longer be sent."""
     closed = threading.Event()
 

@@ -82,7 +82,7 @@ def test_nothing_is_rendered_before_the_first_scrape() -> None:
 
 
 def test_every_scrape_shows_the_latest_snapshot() -> None:
-    """The callable is asked each time, and once, so that all families agree."""
+    """The callable is called each time, and once, so that all families agree."""
     values = iter([snapshot(), snapshot(process(1, State.STALE))])
     registry = metrics.registry(lambda: next(values))
     assert "resolvtrace_stale_processes 0.0" in exposition.generate_latest(registry).decode()
@@ -159,7 +159,7 @@ def test_every_state_and_path_is_present() -> None:
 
 
 def test_a_unit_is_preferred_to_a_container() -> None:
-    """A container's short id stands in for a unit where there is none; pods' names are too many for a label."""
+    """A container's short id stands in for a unit if there is none; pods' names are too many for a label."""
     bare = process(1, State.STALE, container="0123456789abcdef", pod="shop/web-0")
     value = snapshot(bare, replace(bare, pid=2, unit="a.service"))
     assert set(samples(value, "resolvtrace_stale_resolver")) == {

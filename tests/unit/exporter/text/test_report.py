@@ -106,18 +106,18 @@ def test_what_is_well_gets_no_row() -> None:
         (State.CURRENT, State.SUSPECT, [2]),
     ],
 )
-def test_a_worker_has_a_row_only_where_it_is_worse_than_its_owner(owner: State, worker: State, rows: list[int]) -> None:
+def test_a_worker_has_a_row_only_if_it_is_worse_than_its_owner(owner: State, worker: State, rows: list[int]) -> None:
     """One row for sendmail: its listener's."""
     assert pids(process(1, owner), process(2, worker, owner=1, worker=True)) == rows
 
 
 def test_a_worker_whose_owner_is_not_shown_stands_for_itself() -> None:
-    """No flag is lost for want of an owner's row."""
+    """No flag is lost for lack of an owner's row."""
     assert pids(process(2, State.STALE, owner=1, worker=True)) == [2]
 
 
 def test_the_row_is_of_the_worst_nameserver() -> None:
-    """Not of the one that was asked most or last; workers' queries count in, and an estimate says so."""
+    """Not of the one that was queried most or last; workers' queries count in, and an estimate says so."""
     pairs = (
         use(State.CURRENT, NEW, queries=999, last_query=2**61),
         use(State.STALE, transport=Transport.TCP, queries=3, worker_queries=20),
@@ -140,7 +140,7 @@ def test_an_empty_report_says_so() -> None:
     assert report(snapshot(views=()), 80).endswith("\n\nNothing is stale.\n")
 
 
-def test_what_rules_ignore_is_shown_where_everything_is_asked_for() -> None:
+def test_what_rules_ignore_is_shown_by_check_all() -> None:
     """With the rule; else it is a number."""
     ignored = use(State.STALE, rules=("lab machines",), ignored=True)
     value = snapshot(process(4711, nameservers=(ignored,)), process(4712, State.STALE))
@@ -151,7 +151,7 @@ def test_what_rules_ignore_is_shown_where_everything_is_asked_for() -> None:
     assert "1 stale." in brief
 
 
-def test_a_process_that_no_unit_names_is_told_by_its_command_line() -> None:
+def test_a_process_that_no_unit_names_is_identified_by_its_command_line() -> None:
     """Where there is a unit, that says it."""
     bare = process(1, State.STALE, "python3", command=("/usr/bin/python3", "check.py"))
     assert "  Runs: /usr/bin/python3 check.py\n" in report(snapshot(bare), 80)

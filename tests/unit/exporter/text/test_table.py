@@ -23,7 +23,7 @@ def test_wide_characters_keep_the_columns_straight() -> None:
 
 
 def test_an_address_is_cut_in_the_middle() -> None:
-    """Both its ends tell it apart."""
+    """Both its ends identify it."""
     assert lay_out([Column("N", least=9, middle=True)], [["2001:db8::1234"]], 9)[1] == "2001…1234"
 
 

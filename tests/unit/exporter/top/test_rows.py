@@ -60,7 +60,7 @@ def test_a_pod_is_named_where_a_container_would_be() -> None:
     assert to_table(snapshot(one))["rows"][0].unit == "shop/web-0"
 
 
-def test_who_asks_nobody_itself_has_a_row() -> None:
+def test_a_process_that_queries_nothing_itself_has_a_row() -> None:
     """A client of nscd."""
     (row,) = rows(snapshot(process(9, nameservers=())))
     assert (row.pid, row.nameserver, row.rate) == (9, None, None)
@@ -75,7 +75,7 @@ def test_a_worker_is_left_to_its_owner_unless_it_is_worse() -> None:
 
 
 def test_rates_come_from_two_samples() -> None:
-    """By the daemon's clock; a process that is new has asked all its queries since."""
+    """By the daemon's clock; a process that is new has sent all its queries since."""
     assert rows(asked(30))[0].rate is None
     assert rows(asked(30, 4), asked(10))[0].rate == pytest.approx(5)
     assert rows(asked(30, 4), asked(10, pid=8))[0].rate == pytest.approx(7.5)
@@ -180,7 +180,7 @@ def test_the_header_of_a_quiet_host_has_three_lines() -> None:
     assert "no process tracked yet" in header(to_table(snapshot()), Shown(Arrangement()))[2][1]
 
 
-def test_a_host_without_a_view_is_told() -> None:
+def test_a_host_without_a_view_is_reported() -> None:
     """Not known yet."""
     assert "unknown" in header(to_table(replace(full(), views=())), Shown(Arrangement()))[1][1]
 
@@ -212,7 +212,7 @@ def test_what_rules_ignore_has_no_row_but_is_counted() -> None:
 
 
 def test_every_state_has_a_style() -> None:
-    """A state without one would end the live view."""
+    """A state without one would stop the live view."""
     assert set(STYLES) == set(State)
 
 

@@ -156,7 +156,7 @@ class Tags(HTMLParser):
 
 
 def test_the_landing_page_refers_to_this_server_alone() -> None:
-    """No script, no form, nothing from elsewhere; a browser is told so, and to keep no copy."""
+    """No script, no form, nothing from elsewhere; a browser gets headers that say so, and to keep no copy."""
     with serving(full) as server:
         response, body = get(server, "/")
     found = Tags(body)
@@ -292,7 +292,7 @@ def test_a_crowd_that_comes_at_once_is_bounded_too() -> None:
 
 
 def test_closing_ends_open_connections() -> None:
-    """The daemon's end does not wait for its clients."""
+    """The daemon's exit does not wait for its clients."""
     with serving() as server:
         client = connect(server, b"GET / HT")
         get(server, "/")  # the server takes its clients in order: now it has the first

@@ -101,7 +101,7 @@ def test_clients_must_have_a_certificate_of_the_authority(pki: Path) -> None:
 
 
 def test_a_client_below_the_least_version_is_refused(pki: Path) -> None:
-    """TLS 1.2, where 1.3 is asked for."""
+    """TLS 1.2, if 1.3 is required."""
     old = trusting(pki)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with serving(load_web_config(written(pki, f"{TLS}  min_version: TLS13\n"))) as server:
@@ -111,7 +111,7 @@ def test_a_client_below_the_least_version_is_refused(pki: Path) -> None:
 
 
 def test_users_and_their_passwords(pki: Path) -> None:
-    """Wrong ones are asked again; what is known right is right again; strange ones do no harm."""
+    """Wrong ones are checked again; what is known right is right again; strange ones do no harm."""
     with serving(load_web_config(written(pki, USERS))) as server:
         assert get(server) == 401
         assert [get(server, user="ops") for _ in range(3)] == [200, 200, 200]

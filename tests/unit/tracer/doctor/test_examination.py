@@ -73,8 +73,8 @@ def test_the_kernel_s_version(proc: Path, release: str, result: str) -> None:
     assert version(proc).result == result
 
 
-def test_a_container_is_told_with_the_flag_that_helps(proc: Path) -> None:
-    """The pid namespace is not the first where its inode is another."""
+def test_a_container_is_reported_with_the_flag_that_helps(proc: Path) -> None:
+    """The pid namespace is not the first if its inode is another."""
     write(proc / "self/ns/pid", "")
     (finding,) = namespaces(proc)
     assert (finding.result, "--pid=host" in (finding.remedy or "")) == ("fail", True)
@@ -91,7 +91,7 @@ def test_lockdown(tmp_path: Path, text: str | None, expected: list[str]) -> None
     assert results(lockdown(tmp_path)) == expected
 
 
-def test_an_interpreter_of_bpf_is_told(proc: Path) -> None:
+def test_an_interpreter_of_bpf_is_reported(proc: Path) -> None:
     """And a compiler is not."""
     assert results(jit(proc)) == []
     switch = write(proc / "sys/net/core/bpf_jit_enable", "0\n")
@@ -162,7 +162,7 @@ def test_a_kernel_that_wants_more_for_tracepoints(
     ids=["refused", "no library", "not in this kernel"],
 )
 def test_bpf_that_does_not_work(proc: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, texts: list[str]) -> None:
-    """Each cause has its own words, and is told once."""
+    """Each cause has its own words, and is reported once."""
 
     def no(*_: object) -> None:
         raise error
@@ -275,7 +275,7 @@ def test_a_sound_file(file: Path) -> None:
 
 
 def test_no_file(file: Path) -> None:
-    """Nobody asks anything but 127.0.0.1."""
+    """Nobody queries anything but 127.0.0.1."""
     ((result, text),) = examined(file)
     assert (result, "there is no /etc/resolv.conf" in text) == ("fail", True)
 
@@ -289,7 +289,7 @@ def test_no_file(file: Path) -> None:
     ],
 )
 def test_a_link_that_leads_nowhere(file: Path, target: str, remedy: str) -> None:
-    """Who makes its target is told."""
+    """The program that makes its target is named."""
     file.symlink_to(target)
     (finding,) = resolv_conf(str(file.parents[1]))
     assert (finding.result, target in finding.text, remedy in (finding.remedy or "")) == ("fail", True, True), finding
@@ -317,7 +317,7 @@ def test_a_file_for_root_alone(file: Path) -> None:
 def test_a_huge_file(file: Path) -> None:
     """Its beginning is looked at, and it is said that the rest was not."""
     write(file, "nameserver 192.0.2.1\n").chmod(0o644)
-    os.truncate(file, 8 << 30)  # with NUL bytes, which is told too
+    os.truncate(file, 8 << 30)  # with NUL bytes, which is reported too
     assert [result for result, _ in examined(file)] == ["warn", "warn", "ok"]
 
 

@@ -1,4 +1,4 @@
-"""The lines of a resolv.conf that do not do what they seem to do: each is told, and what is right is left alone."""
+"""The lines of a resolv.conf that do not do what they seem to do: each is reported, and what is right is left alone."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_what_is_right_is_left_alone(data: bytes) -> None:
         (b"nameserver 192.0.2.1\r\n", "fail", "glibc finds no nameserver in it"),
     ],
 )
-def test_what_is_wrong_is_told(data: bytes, result: str, text: str) -> None:
+def test_what_is_wrong_is_reported(data: bytes, result: str, text: str) -> None:
     """With its line, and a remedy."""
     found = [finding for finding in bad(data) if text in finding.text]
     assert [finding.result for finding in found] == [result], bad(data)
@@ -104,7 +104,7 @@ def test_what_is_wrong_is_told(data: bytes, result: str, text: str) -> None:
         (b"domain a\nsearch b" + b"\nnameserver 192.0.2.1", ["line 1: no effect"]),
     ],
 )
-def test_nothing_is_told_twice(data: bytes, texts: list[str]) -> None:
+def test_nothing_is_reported_twice(data: bytes, texts: list[str]) -> None:
     """One cause, one finding."""
     assert [finding.text.startswith(text) for finding, text in zip(bad(data), texts, strict=True)] == [True]
 
@@ -114,7 +114,7 @@ FRAGMENTS = [b"nameserver ", b" nameserver ", b"search ", b"options ", b"sortlis
 
 @given(st.one_of(st.binary(), st.lists(st.sampled_from([*FRAGMENTS, b"192.0.2.1", b"fe80::1%lo"])).map(b"".join)))
 def test_no_bytes_are_too_odd(data: bytes) -> None:
-    """Whatever stands in the file: few findings, each with its remedy, and a nameserver that is asked is told."""
+    """Whatever is in the file: few findings, each with its remedy, and a nameserver that is used is shown."""
     findings = lint(data)
     assert 1 <= len(findings) <= 20
     assert all(len(finding.text) < 400 for finding in findings)

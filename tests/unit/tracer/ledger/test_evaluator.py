@@ -59,7 +59,7 @@ def test_what_rules_expect_is_in_the_context() -> None:
 
 
 def test_who_queries_what_is_listed_is_steady_and_is_not_evaluated_again() -> None:
-    """A busy machine costs what changes; a change of the file ends it."""
+    """A busy machine costs what changes; a change of the file stops that."""
     world = _reader()
     process = world.process(10)
     assert process.steady
@@ -91,7 +91,7 @@ def test_whether_a_process_forwards_has_to_be_known_before_it_is_flagged() -> No
     assert not world.ledger.evaluator.flagged
 
 
-def test_a_flag_that_is_raised_or_cleared_is_told() -> None:
+def test_a_flag_that_is_raised_or_cleared_is_reported() -> None:
     """Once each."""
     world = _reader()
     world.change(NEW)

@@ -146,7 +146,7 @@ def _counts(pair: Pair) -> list[tuple[int, int, int]]:
 
 
 @given(stories)
-def test_who_only_asks_what_is_listed_is_never_flagged(story: list[Act]) -> None:
+def test_a_process_that_queries_only_what_is_listed_is_never_flagged(story: list[Act]) -> None:
     """Whatever else happens: forks, changes, exits, waiting."""
     world = Story()
     for act in [*story, TICK]:

@@ -30,8 +30,8 @@ def _reader(*nameservers: str, lookup: int = LOOKUP_SECONDS) -> World:
 # The flag, end to end.
 
 
-def test_a_process_that_goes_on_asking_is_stale() -> None:
-    """Read once, asked the old one, goes on after the grace."""
+def test_a_process_that_goes_on_querying_is_stale() -> None:
+    """Read once, queried the old one, goes on after the grace."""
     world = _reader()
     world.make_stale(10)
     assert world.state(10) is State.STALE
@@ -40,7 +40,7 @@ def test_a_process_that_goes_on_asking_is_stale() -> None:
 
 
 def test_a_process_that_follows_is_never_flagged() -> None:
-    """It asks the old one once more, reads, and asks the new one."""
+    """It queries the old one once more, reads, and queries the new one."""
     world = _reader()
     world.query(10)
     world.tick()
@@ -56,7 +56,7 @@ def test_a_process_that_follows_is_never_flagged() -> None:
 
 
 def test_time_alone_ends_a_grace() -> None:
-    """Nothing more is asked, and nobody touches the process."""
+    """No more queries are sent, and nobody touches the process."""
     world = _reader()
     world.change(NEW)
     world.query(10)
@@ -68,7 +68,7 @@ def test_time_alone_ends_a_grace() -> None:
 
 
 def test_a_grace_is_over_when_all_that_was_queried_in_it_is_entered() -> None:
-    """Who asks for the states within a tick is not told of a quiet process whose late query is about to be counted."""
+    """A snapshot within a tick shows no quiet process whose late query is about to be counted."""
     world = _reader()
     world.change(NEW)
     world.query(10)
@@ -137,7 +137,7 @@ def test_a_stat_of_the_changed_file_is_no_read_and_clears_nothing() -> None:
     assert world.state(10) is State.STALE
 
 
-def test_a_flag_goes_when_the_process_reads_and_then_asks_a_current_one() -> None:
+def test_a_flag_goes_when_the_process_reads_and_then_queries_a_current_one() -> None:
     """The clear rule, through records and counts."""
     world = _reader()
     world.make_stale(10)
@@ -150,7 +150,7 @@ def test_a_flag_goes_when_the_process_reads_and_then_asks_a_current_one() -> Non
     assert world.process(10).flagged is None
 
 
-def test_asking_the_new_one_and_only_then_reading_is_not_following() -> None:
+def test_querying_the_new_one_and_only_then_reading_is_not_following() -> None:
     """Read and then query: in that order."""
     world = _reader()
     world.make_stale(10)
@@ -237,7 +237,7 @@ def test_thresholds_can_be_changed_under_way() -> None:
 
 
 def test_handshakes_alone_never_flag() -> None:
-    """A pool that keeps reconnecting to a dead nameserver's port 853 has asked nothing."""
+    """A pool that keeps reconnecting to a dead nameserver's port 853 has queried nothing."""
     world = _reader()
     world.change(NEW)
     world.past_grace()
@@ -284,7 +284,7 @@ def test_each_query_is_counted_once_by_the_state_it_was_read_in() -> None:
     )
 )
 def test_whatever_processes_do_every_query_is_counted_once(story: list[tuple[str, int, int, int]]) -> None:
-    """No history of forks, execs, ends, reads and changes loses a query or counts one twice."""
+    """No history of forks, execs, exits, reads and changes loses a query or counts one twice."""
     world = World()
     world.start(10)
     sent = 0
@@ -359,7 +359,7 @@ def test_queries_of_nobody_are_lost_and_said_so() -> None:
 
 
 def test_what_was_counted_for_a_peer_and_taken_back_is_no_query() -> None:
-    """The kernel side takes one off where a datagram goes elsewhere than its socket's peer (bpf/datagrams.c)."""
+    """The kernel side takes one off if a datagram goes elsewhere than its socket's peer (bpf/datagrams.c)."""
     world = _reader()
     world.query(10, OLD)
     key, value = world.counted.popitem()
@@ -399,7 +399,7 @@ def test_a_process_that_only_tries_a_socket_is_not_tracked() -> None:
 
 
 def test_a_process_that_nscd_serves_with_names_is_tracked_though_it_never_read() -> None:
-    """With nscd's table of names in its memory it asks for names."""
+    """With nscd's table of names in its memory it looks names up."""
     world = World()
     world.start(10)
     world.try_socket(10, Service.NSCD, answered=True)
@@ -410,8 +410,8 @@ def test_a_process_that_nscd_serves_with_names_is_tracked_though_it_never_read()
     assert (process.worst, process.lookup_path) == (State.CURRENT, LookupPath.NSCD)
 
 
-def test_a_resolver_that_asks_thousands_stays_within_bounds() -> None:
-    """A full resolver asks half the world; its own upstream is not forgotten for that."""
+def test_a_resolver_that_queries_thousands_stays_within_bounds() -> None:
+    """A full resolver queries half the world; its own upstream is not forgotten for that."""
     world = _reader()
     world.query(10, OLD)
     world.tick()
@@ -426,7 +426,7 @@ def test_a_resolver_that_asks_thousands_stays_within_bounds() -> None:
 
 
 def test_a_removed_nameserver_is_not_lost_among_thousands() -> None:
-    """It asks the old one now and then, between a thousand others that were never listed: it is stale."""
+    """It queries the old one now and then, between a thousand others that were never listed: it is stale."""
     world = _reader()
     world.change(NEW)
     world.past_grace()
@@ -459,8 +459,8 @@ def test_suspicions_by_the_thousand_leave_room_for_what_was_removed() -> None:
 # Ends and reuse.
 
 
-def test_an_end_takes_the_flag_with_it_and_leaves_a_trace() -> None:
-    """Nobody inherits; `who` still knows who asked."""
+def test_an_exit_takes_the_flag_with_it_and_leaves_a_trace() -> None:
+    """Nobody inherits; `who` still knows who queried."""
     world = _reader()
     world.make_stale(10)
     world.exit(10)
@@ -489,7 +489,7 @@ def test_an_exec_ends_the_process_and_begins_another() -> None:
 
 
 def test_a_pid_that_is_used_again_is_another_process() -> None:
-    """Same pid, other birth: the flag does not pass on, even where the end was not reported."""
+    """Same pid, other birth: the flag does not pass on, even if the exit was not reported."""
     world = _reader()
     world.make_stale(10)
     world.exit(10, recorded=False)
@@ -501,7 +501,7 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
     assert world.process(10).last_read is None
 
 
-def test_an_end_that_no_record_told_of_is_found() -> None:
+def test_an_exit_that_no_record_reported_is_found() -> None:
     """The ring was full: a flagged process is looked after at every tick, however many others there are."""
     world = World()
     for pid in range(100, 500):
@@ -515,7 +515,7 @@ def test_an_end_that_no_record_told_of_is_found() -> None:
     assert not world.kept(10)
 
 
-def test_an_exec_that_no_record_told_of_is_found() -> None:
+def test_an_exec_that_no_record_reported_is_found() -> None:
     """The entry's count of execs says so."""
     world = _reader()
     world.make_stale(10)
@@ -525,8 +525,8 @@ def test_an_exec_that_no_record_told_of_is_found() -> None:
     assert not world.kept(10)
 
 
-def test_the_first_thread_may_end_before_the_others() -> None:
-    """Before Linux 6.16 an end is uncertain, and /proc is asked."""
+def test_the_first_thread_may_exit_before_the_others() -> None:
+    """Before Linux 6.16 an exit is uncertain, and /proc is read."""
     world = _reader()
     world.make_stale(10)
     world.machine.alive = {10}
@@ -553,8 +553,8 @@ def test_a_process_that_was_gone_before_its_queries_were_read_is_counted() -> No
     assert not len(world.ledger.processes)
 
 
-def test_queries_read_after_the_end_do_not_bring_a_process_back_for_good() -> None:
-    """The end may be known a tick before the last counts are."""
+def test_queries_read_after_the_exit_do_not_bring_a_process_back_for_good() -> None:
+    """The exit may be known a tick before the last counts are."""
     world = _reader()
     world.query(10)
     late, world.counted = world.counted, {}
@@ -661,7 +661,7 @@ def test_a_view_that_cannot_be_looked_at_is_said_so() -> None:
     assert world.state(10) is State.UNLISTED
 
 
-def test_whoever_changed_is_told_once_to_the_store_and_once_to_the_report() -> None:
+def test_whoever_changed_is_reported_once_to_the_store_and_once_to_the_report() -> None:
     """Each writes down what has changed, and no more."""
     world = _reader()
     world.start(11)

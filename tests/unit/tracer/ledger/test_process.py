@@ -25,13 +25,13 @@ def _path(world: World) -> LookupPath:
     return world.process(10).lookup_path
 
 
-def test_nscd_where_the_socket_answered(world: World) -> None:
+def test_nscd_if_the_socket_answered(world: World) -> None:
     """And no query of its own came after."""
     world.try_socket(10, Service.NSCD, answered=True)
     assert _path(world) is LookupPath.NSCD
 
 
-def test_nscd_where_it_asked_for_itself_only_before_nscd_came(world: World) -> None:
+def test_nscd_if_it_queried_by_itself_only_before_nscd_started(world: World) -> None:
     """What was seen last is what holds."""
     world.try_socket(10, Service.NSCD, answered=False)
     world.query(10)
@@ -40,8 +40,8 @@ def test_nscd_where_it_asked_for_itself_only_before_nscd_came(world: World) -> N
     assert _path(world) is LookupPath.NSCD
 
 
-def test_nscd_where_a_process_older_than_the_daemon_comes_to_be_served() -> None:
-    """It read the file before anybody watched, asked for itself, and then nscd was started."""
+def test_nscd_if_a_process_older_than_the_daemon_comes_to_be_served() -> None:
+    """It read the file before the daemon started, queried by itself, and then nscd was started."""
     world = World()
     world.start(10)
     world.try_socket(10, Service.NSCD, answered=False)
@@ -53,7 +53,7 @@ def test_nscd_where_a_process_older_than_the_daemon_comes_to_be_served() -> None
     assert _path(world) is LookupPath.NSCD
 
 
-def test_nss_where_nobody_was_there_and_it_asked_within_a_second(world: World) -> None:
+def test_nss_if_nobody_was_there_and_it_queried_within_a_second(world: World) -> None:
     """On the same thread."""
     world.try_socket(10, Service.NSCD, answered=False)
     world.query(10)
@@ -71,39 +71,39 @@ def test_nss_holds_on(world: World) -> None:
         assert _path(world) is LookupPath.NSS
 
 
-def test_resolved_where_its_socket_answered(world: World) -> None:
+def test_resolved_if_its_socket_answered(world: World) -> None:
     """nss-resolve."""
     world.try_socket(10, Service.RESOLVED, answered=True)
     assert _path(world) is LookupPath.RESOLVED
 
 
-def test_sssd_where_its_socket_answered(world: World) -> None:
+def test_sssd_if_its_socket_answered(world: World) -> None:
     """nss-sss."""
     world.try_socket(10, Service.SSSD, answered=True)
     assert _path(world) is LookupPath.SSSD
 
 
-def test_mixed_where_nscd_answered_and_it_asks_all_the_same(world: World) -> None:
+def test_mixed_if_nscd_answered_and_it_queries_all_the_same(world: World) -> None:
     """sendmail, for MX."""
     world.try_socket(10, Service.NSCD, answered=True)
     world.query(10)
     assert _path(world) is LookupPath.MIXED
 
 
-def test_direct_where_the_try_was_for_a_user_and_the_query_by_itself(world: World) -> None:
-    """It asked nscd who its user is, and resolves names by itself: no lookup of its went through NSS."""
+def test_direct_if_the_try_was_for_a_user_and_the_query_by_itself(world: World) -> None:
+    """It looked its user up through nscd, and resolves names by itself: no lookup of its went through NSS."""
     world.try_socket(10, Service.NSCD, answered=False)
     world.query(10, lookup=Lookup.BY_ITSELF)
     assert _path(world) is LookupPath.DIRECT
 
 
-def test_direct_where_no_try_went_before(world: World) -> None:
+def test_direct_if_no_try_went_before(world: World) -> None:
     """res_*(), c-ares, a resolver of its own."""
     world.query(10)
     assert _path(world) is LookupPath.DIRECT
 
 
-def test_direct_where_the_try_was_long_before(world: World) -> None:
+def test_direct_if_the_try_was_long_before(world: World) -> None:
     """A passwd lookup found no nscd; a query a minute later has nothing to do with it."""
     world.try_socket(10, Service.NSCD, answered=False)
     world.clock.advance(60)
@@ -111,14 +111,14 @@ def test_direct_where_the_try_was_long_before(world: World) -> None:
     assert _path(world) is LookupPath.DIRECT
 
 
-def test_unknown_where_not_enough_was_seen(world: World) -> None:
-    """It read the file, and tried a socket where nobody was."""
+def test_unknown_if_not_enough_was_seen(world: World) -> None:
+    """It read the file, and tried a socket at which nobody listened."""
     world.try_socket(10, Service.NSCD, answered=False)
     assert _path(world) is LookupPath.UNKNOWN
 
 
 def test_nss_again_when_nscd_has_gone(world: World) -> None:
-    """It answered once; now nobody is there, and the process asks for itself."""
+    """It answered once; now it does not run, and the process queries by itself."""
     world.try_socket(10, Service.NSCD, answered=True)
     world.query(10)
     assert _path(world) is LookupPath.MIXED
@@ -161,8 +161,8 @@ def test_exec_forgets_how_the_old_image_looked_up(world: World) -> None:
     assert _path(world) is LookupPath.DIRECT
 
 
-def test_direct_where_it_was_watched_from_its_exec_and_read_nothing() -> None:
-    """Glibc asks nobody before it has read the file: what was tried nscd for was a user."""
+def test_direct_if_it_was_watched_from_its_exec_and_read_nothing() -> None:
+    """Glibc queries nothing before it has read the file: nscd was tried for a user."""
     world = World()
     world.start(10)
     world.execute(10)
@@ -174,8 +174,8 @@ def test_direct_where_it_was_watched_from_its_exec_and_read_nothing() -> None:
     assert _path(world) is LookupPath.NSS
 
 
-def test_direct_where_it_forwards(world: World) -> None:
-    """Dnsmasq reads resolv.conf, and asks who its user is; its queries are its clients'."""
+def test_direct_if_it_forwards(world: World) -> None:
+    """Dnsmasq reads resolv.conf, and looks its user up; its queries are its clients'."""
     world.machine.forwards[10] = Forwarding(forwards=True, upstreams=world.host)
     world.try_socket(10, Service.NSCD, answered=False)
     world.query(10)

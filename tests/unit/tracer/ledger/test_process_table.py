@@ -20,7 +20,7 @@ from tracer.verdict.states import State
 
 
 def _sendmail() -> World:
-    """Return a world where pid 10 has read the file, asked once, and the file has changed since."""
+    """Return a world in which pid 10 has read the file, queried once, and the file has changed since."""
     world = World()
     world.start(10)
     world.read(10)
@@ -32,7 +32,7 @@ def _sendmail() -> World:
 
 
 def test_a_workers_queries_count_for_its_owner() -> None:
-    """A job's child asks and is gone: the owner is flagged, and stays flagged between jobs."""
+    """A job's child queries and exits: the owner is flagged, and stays flagged between jobs."""
     world = _sendmail()
     for child in (11, 12):
         world.fork(10, child)
@@ -68,7 +68,7 @@ def test_a_worker_that_never_read_has_read_what_its_owner_read() -> None:
 
 
 def test_grandchildren_work_for_the_topmost() -> None:
-    """Also where the child between them never asked, or is gone."""
+    """Also if the child between them never queried, or has exited."""
     world = _sendmail()
     world.fork(10, 11)
     world.fork(11, 12)
@@ -98,7 +98,7 @@ def test_a_worker_that_reads_again_is_on_its_own() -> None:
     assert not [one for one in world.process(10).res_state.members if one.pid == 11]
 
 
-def test_what_a_worker_asked_before_it_read_within_the_tick_counts_for_the_owner() -> None:
+def test_what_a_worker_queried_before_it_read_within_the_tick_counts_for_the_owner() -> None:
     """It used the owner's state then."""
     world = _sendmail()
     world.fork(10, 11)
@@ -164,7 +164,7 @@ def test_a_child_forked_after_the_reread_works_for_the_owner() -> None:
 
 
 def test_the_last_read_across_fork_is_that_of_before_the_fork() -> None:
-    """A child that first asks after its parent has read again goes by what the parent read before it forked."""
+    """A child that first queries after its parent re-read the file goes by what the parent read before the fork."""
     world = World()
     world.start(10)
     first = world.read(10)
@@ -179,12 +179,12 @@ def test_the_last_read_across_fork_is_that_of_before_the_fork() -> None:
     assert world.process(11).last_read == (first, 1)
 
 
-# When an owner ends.
+# When an owner exits.
 
 
 @pytest.mark.parametrize("how", ["exit", "execute"])
-def test_each_surviving_child_inherits_when_the_owner_ends(how: str) -> None:
-    """Last read, pairs, counts and the flag; exec is an end."""
+def test_each_surviving_child_inherits_when_the_owner_exits(how: str) -> None:
+    """Last read, pairs, counts and the flag; exec is an exit."""
     world = _sendmail()
     world.query(10, OLD, 2)
     world.fork(10, 11)
@@ -240,7 +240,7 @@ def test_heirs_own_their_descendants() -> None:
     assert world.state(11) is State.STALE, "one late query counted for the old owner, one for the new"
 
 
-def test_what_the_heir_asked_as_a_worker_is_not_counted_twice() -> None:
+def test_what_the_heir_queried_as_a_worker_is_not_counted_twice() -> None:
     """Its own queries were in the owner's count of its workers'."""
     world = _sendmail()
     world.fork(10, 11)
@@ -310,7 +310,7 @@ def test_a_child_that_called_exec_inherits_nothing() -> None:
     assert world.process(11).worst is State.CURRENT
 
 
-def test_an_owner_whose_end_no_record_told_of_is_inherited_all_the_same() -> None:
+def test_an_owner_whose_exit_no_record_reported_is_inherited_all_the_same() -> None:
     """The ring was full."""
     world = _sendmail()
     world.query(10, OLD, 2)
@@ -323,7 +323,7 @@ def test_an_owner_whose_end_no_record_told_of_is_inherited_all_the_same() -> Non
 
 
 def test_two_owners_in_a_row_pass_it_on_within_a_tick() -> None:
-    """A daemon forks twice, and both that came before end at once: what is left has read what the first read."""
+    """A daemon forks twice, and both that came before exit at once: what is left has read what the first read."""
     world = World()
     world.start(10)
     read = world.read(10)
@@ -339,7 +339,7 @@ def test_two_owners_in_a_row_pass_it_on_within_a_tick() -> None:
 
 
 def test_a_grandchild_whose_parent_is_gone_goes_on_with_the_flag() -> None:
-    """The owner ends with an heir alive: that it is no direct child any more makes it no healthier."""
+    """The owner exits with an heir alive: that it is no direct child any more makes it no healthier."""
     world = _sendmail()
     world.query(10, OLD, 2)
     world.fork(10, 11)
@@ -353,7 +353,7 @@ def test_a_grandchild_whose_parent_is_gone_goes_on_with_the_flag() -> None:
     assert world.state(12) is State.STALE
 
 
-def test_an_heir_that_never_asked_is_known_at_once() -> None:
+def test_an_heir_that_never_queried_is_known_at_once() -> None:
     """It is flagged before it does anything: the frozen state is its own now."""
     world = _sendmail()
     world.query(10, OLD, 2)
@@ -403,7 +403,7 @@ def test_an_inheritance_is_no_past_use_twice() -> None:
 
 
 def test_an_owner_that_never_acted_is_kept_for_its_workers() -> None:
-    """A master that only forks: its children ask with the state that it holds."""
+    """A master that only forks: its children query with the state that it holds."""
     world = World()
     world.start(10)
     world.change(NEW)
@@ -466,7 +466,7 @@ def test_a_process_of_the_same_pid_and_another_birth_is_in_no_line() -> None:
     assert table.at(10, 99 * SECOND) is not None
 
 
-def test_the_end_of_a_process_whose_pid_is_used_again_leaves_the_other_there() -> None:
+def test_the_exit_of_a_process_whose_pid_is_used_again_leaves_the_other_there() -> None:
     """It is dropped by what it was."""
     table, state = ProcessTable(), ResolverState(1)
     first = _kept(table, 10, state)

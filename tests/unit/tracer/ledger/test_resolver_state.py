@@ -22,7 +22,7 @@ def test_a_read_makes_a_state_that_goes_on_with_the_reads_of_the_view() -> None:
     assert after.first_reads == (FirstRead(1, 20), FirstRead(2, 40))
 
 
-def test_a_read_of_another_view_begins_anew() -> None:
+def test_a_read_of_another_view_begins_again() -> None:
     """Generations are numbered by view."""
     one, other = a_view(first_generation(conf(OLD), 10, 10)), a_view(first_generation(conf(NEW), 10, 10), "7:1:2")
     state = ResolverState(1).after_read(2, 20, one).after_read(3, 30, other)

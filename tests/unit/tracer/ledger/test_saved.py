@@ -44,7 +44,7 @@ def test_who_exited_is_not_saved() -> None:
 
 
 def test_a_lineage_tells_who_had_which_state_and_when_that_was_read() -> None:
-    """What the kernel side is told again."""
+    """What is entered into the kernel's map again."""
     world = World()
     world.start(10)
     read = world.read(10)

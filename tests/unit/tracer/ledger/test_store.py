@@ -99,7 +99,7 @@ def store(directory: Path) -> Iterator[Store]:
 
 @pytest.mark.parametrize("ended", [True, False])
 def test_what_was_saved_comes_back(store: Store, *, ended: bool) -> None:
-    """Every field of it, and whether the daemon ended by itself."""
+    """Every field of it, and whether the daemon exited by itself."""
     store.save(BOOT, _saved(), ended=ended)
     assert store.load(BOOT) == Loaded(_saved(), killed=not ended)
 
@@ -226,7 +226,7 @@ def test_a_journal_that_finds_no_room_is_an_error(store: Store) -> None:
 
 
 def test_a_state_directory_has_one_daemon_at_a_time(directory: Path) -> None:
-    """The second is told so."""
+    """The second gets an error."""
     store = Store(directory)
     with pytest.raises(ResolvtraceError, match="another daemon uses") as raised:
         Store(directory)
@@ -307,7 +307,7 @@ def _parts(whole: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def test_a_part_of_another_shape_is_kept_aside_and_said_so(directory: Path, store: Store) -> None:
-    """Any one value lost or of another kind: used or put aside, never the end of the daemon."""
+    """Any one value lost or of another kind: used or put aside, and the daemon never exits."""
     store.save(BOOT, _saved())
     file = directory / "state.json"
     text = file.read_text()
@@ -324,7 +324,7 @@ def test_a_part_of_another_shape_is_kept_aside_and_said_so(directory: Path, stor
 
 
 def test_the_directory_is_for_root_alone(directory: Path, store: Store) -> None:
-    """Who asks which nameserver is nobody else's affair."""
+    """Who queries which nameserver is nobody else's affair."""
     store.save(BOOT, _saved())
     assert directory.stat().st_mode & 0o777 == 0o700
     assert (directory / "state.json").stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""Exits that no record told of are found in turn."""
+"""Exits that no record reported are found in turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asks on behalf of others, and where it takes its upstreams from; the tables are those of /proc/net (proc(5))."""
+"""Which processes query on behalf of others, and where upstreams come from; the tables are /proc/net's (proc(5))."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_processes_that_are_looked_at_together_share_a_namespaces_tables(tree: P
 
 
 def test_a_process_that_is_gone_serves_nothing(tree: ProcTree) -> None:
-    """Also where only a part of it is."""
+    """Also if only a part of it is."""
     assert served_addresses(tree.root, 7, Servers()) == set()
     tree.add(7)
     tree.serves(7, _tables("udp"), [UDP_ANY])
@@ -127,7 +127,7 @@ def test_dnsmasq_is_judged_by_the_resolv_conf_that_it_reads(bench: Bench) -> Non
     assert _by(bench.look("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=view)) is view
 
 
-def test_dnsmasq_is_judged_by_its_resolv_file_where_it_has_one(bench: Bench) -> None:
+def test_dnsmasq_is_judged_by_its_resolv_file_if_it_has_one(bench: Bench) -> None:
     """`resolv-file=`."""
     own = bench.views["/run/dnsmasq/resolv.conf"] = _view(NEW, path="/run/dnsmasq/resolv.conf")
     bench.others = frozenset({"/run/dnsmasq/resolv.conf"})
@@ -191,7 +191,7 @@ def test_resolved_without_its_file_has_unknown_upstreams(bench: Bench) -> None:
 
 @pytest.mark.parametrize("exe", ["/usr/sbin/unbound", "/usr/sbin/named", "/usr/local/bin/coredns"])
 def test_any_other_server_has_unknown_upstreams(bench: Bench, exe: str) -> None:
-    """What unbound or BIND ask stands in their own configuration."""
+    """What unbound or BIND query is in their own configuration."""
     assert _by(bench.look(exe, serves=UDP_ANY, reads=_view(OLD))) is None
 
 
@@ -211,6 +211,6 @@ def test_a_forwarder_without_an_exe_goes_by_its_name(bench: Bench) -> None:
     assert _by(bench.look("", comm="dockerd")) is None
 
 
-def test_where_it_serves_is_told(bench: Bench) -> None:
+def test_the_addresses_that_it_serves_are_given(bench: Bench) -> None:
     """A resolv.conf that names one of these is its clients' file."""
     assert bench.look("/usr/sbin/unbound", serves=UDP6_LOCAL).serves == {"fd00::1:53"}

@@ -156,7 +156,7 @@ def test_a_birth_is_found_again_though_proc_tells_it_to_the_clock_tick(tree: Pro
 
 @pytest.mark.parametrize(("read", "shares"), [(-1, True), (TICK_NS - 1, True), (TICK_NS, False), (SECOND, False)])
 def test_who_was_forked_while_no_daemon_ran_joins_its_parents_state(tree: ProcTree, read: int, *, shares: bool) -> None:
-    """Unless it was forked before the read that made that state, as far as /proc tells: starts are told in ticks."""
+    """Unless it was forked before the read that made that state, as far as /proc shows: starts are given in ticks."""
     tree.add(10, auxv=SAME)
     tree.add(11, parent=10, auxv=SAME, ticks=200)
     parent, child = _running(tree, 10), _running(tree, 11)
@@ -223,7 +223,7 @@ def test_what_acted_before_we_came_to_it_is_completed(tree: ProcTree, tmp_path: 
 
 
 def test_a_parent_that_acted_while_the_probes_loaded_still_shares_with_its_children(tree: ProcTree) -> None:
-    """It asked, or forked; it did not read: what its children of before use is still its state."""
+    """It queried, or forked; it did not read: what its children of before use is still its state."""
     tree.add(10, auxv=SAME)
     tree.add(11, parent=10, auxv=SAME)
     world = World()
@@ -233,7 +233,7 @@ def test_a_parent_that_acted_while_the_probes_loaded_still_shares_with_its_child
     assert _owner(lineage, 11) == 10
 
 
-def test_a_child_that_asked_while_the_probes_loaded_still_works_for_its_parent(tree: ProcTree) -> None:
+def test_a_child_that_queried_while_the_probes_loaded_still_works_for_its_parent(tree: ProcTree) -> None:
     """Nor does a query of its own make it an owner."""
     tree.add(10, auxv=SAME)
     tree.add(11, parent=10, auxv=SAME)

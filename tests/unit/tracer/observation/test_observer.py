@@ -55,7 +55,7 @@ def test_what_happened_after_the_turn_is_for_the_next_tick() -> None:
     assert key_of(world.subject(10)) in batch.newcomers
 
 
-def test_queries_in_two_states_within_a_tick_are_told_apart() -> None:
+def test_queries_in_two_states_within_a_tick_are_kept_apart() -> None:
     """What was queried under the old state counts under the old state."""
     world = World()
     world.start(10)
@@ -68,7 +68,7 @@ def test_queries_in_two_states_within_a_tick_are_told_apart() -> None:
 
 
 def test_a_count_taken_back_before_it_was_made_is_made_up_for_in_the_next_tick() -> None:
-    """The kernel side takes one off where a datagram goes elsewhere than its socket's peer (bpf/datagrams.c)."""
+    """The kernel side takes one off if a datagram goes elsewhere than its socket's peer (bpf/datagrams.c)."""
     world = World()
     world.start(10)
     world.query(10, OLD)
@@ -82,7 +82,7 @@ def test_a_count_taken_back_before_it_was_made_is_made_up_for_in_the_next_tick()
 
 
 @pytest.mark.parametrize("alive", [True, False])
-def test_an_exit_that_is_not_certain_is_asked_for_when_the_tick_ends(*, alive: bool) -> None:
+def test_an_exit_that_is_not_certain_is_checked_when_the_tick_ends(*, alive: bool) -> None:
     """The first thread may exit before the others."""
     world = World()
     world.start(10)
@@ -93,7 +93,7 @@ def test_an_exit_that_is_not_certain_is_asked_for_when_the_tick_ends(*, alive: b
     assert bool(left) is not alive
 
 
-def test_who_goes_on_with_a_state_that_its_owner_left_is_told() -> None:
+def test_a_process_that_goes_on_with_a_state_that_its_owner_left_is_reported() -> None:
     """Ancestors first; only of a process that is kept or met, and that forked."""
     world = World()
     world.start(10)
@@ -158,7 +158,7 @@ def test_a_file_that_is_not_there_is_unidentified_and_one_that_nobody_shows_is_l
     assert (world.lost["view_unreadable"], world.unidentified["no_resolv_conf"]) == (1, 1)
 
 
-def test_who_only_asks_nscd_is_met_when_it_turns_out_to_ask_for_names() -> None:
+def test_a_client_of_nscd_alone_is_met_when_it_turns_out_to_look_names_up() -> None:
     """Users and groups go to nscd too."""
     world = World()
     world.start(10)

@@ -38,7 +38,7 @@ def test_the_root_is_a_slash() -> None:
 
 @pytest.mark.root
 def test_a_number_that_no_cgroup_has_is_not_known(unit: Path) -> None:
-    """Nor is one whose cgroup is gone, unless it was asked for before."""
+    """Nor is one whose cgroup is gone, unless it was looked up before."""
     number = unit.stat().st_ino
     known = CgroupPaths(cgroup_root())
     assert known.path(number)

@@ -41,7 +41,7 @@ def _files(tmp_path: Path, root: Path, *words: str) -> list[str] | None:
     ],
 )
 def test_the_command_line(tmp_path: Path, root: Path, words: list[str], files: list[str] | None) -> None:
-    """In any of the ways in which an option is written; None where it says nothing."""
+    """In any of the ways in which an option is written; None if it says nothing."""
     assert _files(tmp_path, root, *words) == files
 
 
@@ -70,7 +70,7 @@ def test_a_configuration_that_is_named(tmp_path: Path, root: Path) -> None:
 
 
 def test_a_process_that_is_gone_says_nothing(tmp_path: Path) -> None:
-    """It may be while it is asked."""
+    """It may exit while it is read."""
     assert resolv_files(ProcTree(tmp_path).root, 7) is None
 
 

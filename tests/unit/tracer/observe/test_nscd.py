@@ -1,4 +1,4 @@
-"""Which clients of nscd ask it for names."""
+"""Which clients of nscd look names up through it."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def _subject(pid: int) -> Subject:
 
 
 @pytest.mark.parametrize(("table", "asks"), [("hosts", True), ("passwd", False), ("group", False)])
-def test_a_clients_memory_tells_what_it_asks_nscd_for(tmp_path: Path, table: str, asks: bool) -> None:
-    """Glibc maps the table of what it asks about."""
+def test_a_clients_memory_shows_what_it_uses_nscd_for(tmp_path: Path, table: str, asks: bool) -> None:
+    """Glibc maps the table of what it looks up."""
     tree = ProcTree(tmp_path)
     (tree.add(7) / "maps").write_text(_MAPS.format(table))
     assert maps_hosts_table(tree.root, 7) is asks
 
 
-def test_a_process_that_is_gone_asks_for_nothing(tmp_path: Path) -> None:
+def test_a_process_that_has_exited_uses_nscd_for_nothing(tmp_path: Path) -> None:
     """No error."""
     assert not maps_hosts_table(ProcTree(tmp_path).root, 7)
 
 
-def test_a_client_is_taken_once_and_when_it_turns_out_to_ask_for_names() -> None:
+def test_a_client_is_taken_once_and_when_it_turns_out_to_look_names_up() -> None:
     """Until then it may yet."""
     for_names: set[int] = set()
     clients = NscdClients(for_names.__contains__)
@@ -48,7 +48,7 @@ def test_a_client_is_taken_once_and_when_it_turns_out_to_ask_for_names() -> None
     assert list(clients.take_confirmed()) == []
 
 
-def test_a_client_that_ended_is_forgotten() -> None:
+def test_a_client_that_exited_is_forgotten() -> None:
     """Its pid may be another's soon."""
     clients = NscdClients(lambda _: True)
     subject = _subject(7)
@@ -59,7 +59,7 @@ def test_a_client_that_ended_is_forgotten() -> None:
 
 
 def test_a_crowd_of_clients_is_bounded_and_the_oldest_forgotten_first() -> None:
-    """Every short-lived `ls -l` asks nscd for users."""
+    """Every short-lived `ls -l` looks users up through nscd."""
     clients = NscdClients(lambda _: True)
     for pid in range(1, 2001):
         clients.note(_subject(pid))

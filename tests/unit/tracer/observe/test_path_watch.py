@@ -86,7 +86,7 @@ def test_what_else_happens_there_is_no_change(etc: Path, watch: PathWatch) -> No
 
 
 def test_a_file_that_comes_back_is_seen(etc: Path, watch: PathWatch) -> None:
-    """Also where the directory was gone with it."""
+    """Also if the directory was removed with it."""
     remove(etc)
     (etc.parent / "run" / "dhcp").rmdir()
     assert watch.has_changed()

@@ -97,8 +97,8 @@ def test_a_zombie_is_not_alive(tree: ProcTree) -> None:
     assert not Procfs(tree.root).is_alive(7)
 
 
-def test_a_process_whose_first_thread_ended_is_alive(tree: ProcTree) -> None:
-    """/proc shows it as a zombie, and its other threads go on asking."""
+def test_a_process_whose_first_thread_exited_is_alive(tree: ProcTree) -> None:
+    """/proc shows it as a zombie, and its other threads go on querying."""
     process = tree.add(7, state="Z")
     (process / "task" / "8").mkdir()
     assert Procfs(tree.root).is_alive(7)
@@ -114,7 +114,7 @@ def test_only_processes_are_processes(tree: ProcTree) -> None:
 
 
 def test_an_image_tells_execs_apart_and_forks_together(tree: ProcTree) -> None:
-    """The auxiliary vector is drawn anew at each exec and copied at each fork."""
+    """The auxiliary vector is new at each exec and copied at each fork."""
     tree.add(7, auxv=b"one")
     tree.add(8, auxv=b"one")
     tree.add(9, auxv=b"two")
@@ -174,7 +174,7 @@ def test_the_boot_is_known_by_its_id(tree: ProcTree) -> None:
     assert Procfs(tree.root).boot_id() == "f0"
 
 
-def test_a_32_bit_program_is_told_by_its_auxiliary_vector() -> None:
+def test_a_32_bit_program_is_recognized_by_its_auxiliary_vector() -> None:
     """By the width of its words (getauxval(3)): no file of the program's is looked at."""
     assert not is_32_bit(Path("/proc/self/auxv").read_bytes())
     assert is_32_bit(struct.pack("=8I", 33, 0xF7F00000, 6, 4096, 17, 100, 0, 0))

@@ -71,7 +71,7 @@ def test_an_error_is_replied_as_what_it_is(tree: ProcTree, monkeypatch: pytest.M
         replied("signature", tree.root, 7, "/etc/resolv.conf")
 
 
-def test_no_error_ends_a_root_reader(tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_error_stops_a_root_reader(tree: ProcTree, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is below that root."""
 
     def broken(*_: object) -> None:

@@ -212,7 +212,7 @@ def test_a_link_inside_the_root_is_followed(root: int, top: Path, file: Path) ->
 
 
 def test_renames_anywhere_on_the_machine_do_not_hide_the_file(root: int, top: Path, file: Path) -> None:
-    """openat2(2): EAGAIN where a rename went on while `..` was resolved inside a root; the caller tries again."""
+    """openat2(2): EAGAIN if a rename went on while `..` was resolved inside a root; the caller tries again."""
     (top / "run").mkdir()
     (top / "run" / "stub.conf").write_text("nameserver 127.0.0.53\n")
     file.symlink_to("../run/stub.conf")

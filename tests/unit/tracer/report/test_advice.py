@@ -147,7 +147,7 @@ def test_a_quiet_process_may_query_the_old_nameserver_again() -> None:
     assert advice == "check again after its next lookup, or restart getip (pid 10)"
 
 
-def test_a_retired_process_is_told_what_shows_it() -> None:
+def test_the_reason_of_a_retired_process_says_what_shows_it() -> None:
     """That it re-read the file, or has queried listed servers since."""
     world = _in_state(State.RETIRED)
     assert said(world)[0].endswith("and has re-read the file since")
@@ -181,7 +181,7 @@ def test_a_process_that_only_looked_is_said_to_have_looked() -> None:
     assert "it has not checked the file since generation 1" in said(world)[0]
 
 
-def test_a_process_that_read_the_new_file_and_asks_the_old_one_is_pinned() -> None:
+def test_a_process_that_read_the_new_file_and_queries_the_old_one_is_pinned() -> None:
     """Its own configuration, or a second resolver: restarting may not help."""
     world = _in_state(State.STALE)
     world.read(10)
@@ -269,8 +269,8 @@ def test_a_helper_that_reads_the_file_is_named() -> None:
     assert said(world)[0].endswith("its helper, pid 11, read the file at generation 1 and has not re-read it")
 
 
-def test_a_process_that_fell_for_the_empty_file_is_told_so() -> None:
-    """It asks 127.0.0.1 since, though the file is long whole again."""
+def test_the_reason_names_an_empty_file() -> None:
+    """It queries 127.0.0.1 since, though the file is long whole again."""
     world = _world()
     world.host.history = follow(world.host.history, EMPTY, world.clock.now, world.clock.now)
     world.read(10)
@@ -283,8 +283,8 @@ def test_a_process_that_fell_for_the_empty_file_is_told_so() -> None:
     assert "it read the file while it was empty, and has not re-read it" in said(world)[0]
 
 
-def test_workers_are_mentioned_where_theycounted() -> None:
-    """The owner itself asked nothing late."""
+def test_workers_are_mentioned_if_they_counted() -> None:
+    """The owner itself sent no late query."""
     world = _in_state(State.STALE)
     world.fork(10, 11)
     world.query(11)
@@ -314,7 +314,7 @@ def test_a_process_that_goes_through_nss_could_use_nscd() -> None:
 
 
 def test_one_that_follows_the_file_through_nss_needs_no_nscd() -> None:
-    """What stays behind in it is a second resolver, which asks no nscd."""
+    """What stays behind in it is a second resolver, which does not use nscd."""
     world = _through_nss(Lookup.THROUGH_NSS)
     world.read(10)
     world.past_grace()
@@ -335,7 +335,7 @@ def test_a_process_that_queries_for_more_than_addresses_is_not_sent_to_nscd() ->
     assert "; nscd cannot help: it queries for more than addresses" in said(_through_nss(Lookup.OTHER_TYPE))[1]
 
 
-def test_where_nscd_runs_and_it_queries_nameservers_itself_it_bypasses_nscd() -> None:
+def test_if_nscd_runs_and_it_queries_nameservers_itself_it_bypasses_nscd() -> None:
     """sendmail, for MX."""
     world = _in_state(State.STALE)
     world.try_socket(10, Service.NSCD, answered=True)
@@ -466,7 +466,7 @@ def test_a_process_without_a_view_is_spoken_of_too() -> None:
     assert _is_one_sentence(advice), advice
 
 
-def test_a_chroot_without_the_file_is_told_so() -> None:
+def test_the_reason_names_a_chroot_without_the_file() -> None:
     """Glibc queries 127.0.0.1 then."""
     world = _world()
     world.machine.by_root[1] = None
@@ -506,7 +506,7 @@ def test_what_was_queried_before_there_was_a_file_in_the_chroot_is_not_judged_by
     assert world.state(10) is not State.CURRENT
 
 
-def test_a_default_of_its_own_is_told_from_a_configuration() -> None:
+def test_a_default_of_its_own_is_distinguished_from_a_configuration() -> None:
     """A resolver that found an empty file, and queries what it has built in since."""
     world = _world()
     world.write(EMPTY)

@@ -1,4 +1,4 @@
-"""Command lines are read once, when somebody first asks, and not by the daemon itself."""
+"""Command lines are read once, when they are first needed, and not by the daemon itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tracer.report.commands import Commands
 
 
 class RootReader:
-    """Reads what a test says, and notes what it was asked for."""
+    """Reads what a test says, and notes what was requested."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, ...]] = []
@@ -35,7 +35,7 @@ def _processes(*pids: int) -> list[Process]:
 
 
 def test_each_is_read_once() -> None:
-    """Those alone that are new are asked for, many at a time."""
+    """Only new ones are requested, many at a time."""
     root_reader = RootReader()
     commands = Commands(root_reader, "/proc", lambda _: True)
     one, two, three = _processes(1, 2, 3)

@@ -36,7 +36,7 @@ def _interval(pauses: list[float], *, queries: int = 1) -> int | None:
         ([0.1, 0.1, 30, 0.1, 0.1, 30, 0.1], 30),
     ],
 )
-def test_a_steady_pace_is_told_in_seconds(pauses: list[float], seconds: int | None) -> None:
+def test_a_steady_pace_is_given_in_seconds(pauses: list[float], seconds: int | None) -> None:
     """Two gaps alike make one; several reads at once are one look."""
     assert _interval(pauses) == seconds
 

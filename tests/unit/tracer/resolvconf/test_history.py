@@ -58,7 +58,7 @@ def test_other_options_for_the_same_list_hold_for_the_next_removal() -> None:
 @settings(deadline=None)
 @given(_LISTS, st.data())
 def test_nameservers_in_another_order_are_removed_from_nowhere(listed: list[str], data: st.DataObject) -> None:
-    """Who is asked first changes the list, and so the generation, and takes nobody off it."""
+    """The first nameserver to be queried changes the list, and so the generation, and takes nobody off it."""
     turned = data.draw(st.permutations(listed))
     history = _history([conf(*listed), conf(*turned)])
     assert history.removals == {}
@@ -151,7 +151,7 @@ def test_the_longest_lookup_counts_for_two_minutes_at_most() -> None:
 
 
 def test_a_crowded_file_does_not_push_its_own_nameservers_out_of_the_removals() -> None:
-    """However many addresses others take from a file, those that glibc asks are remembered when they go."""
+    """However many addresses others take from a file, those that glibc queries are remembered when they go."""
     crowd = tuple(f"200.1.{number // 250}.{number % 250}" for number in range(300))
     history = _history([conf(OLD, also=crowd), conf(NEW)])
     assert OLD in history.removals

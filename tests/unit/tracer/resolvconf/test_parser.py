@@ -96,7 +96,7 @@ def test_lists(data: bytes, nameservers: list[str], also_listed: list[str]) -> N
     [(b"", True), (b" nameserver 192.0.2.1", True), (b"nameserver 127.0.0.1", False), (b"nameserver ::1", False)],
 )
 def test_implicit_only_where_nothing_is_effective(data: bytes, implicit: bool) -> None:
-    """127.0.0.1 by default is told apart from 127.0.0.1 as configured."""
+    """127.0.0.1 by default is distinguished from 127.0.0.1 as configured."""
     assert parse(data).implicit is implicit
 
 

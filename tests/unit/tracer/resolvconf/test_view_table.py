@@ -1,4 +1,4 @@
-"""Views with real files below a /proc of directories, and a clock that moves when told to."""
+"""Views with real files below a /proc of directories, and a clock that moves on command."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class Machine:
         self.numbers[pid] = 100 + pid
 
     def end(self, pid: int) -> None:
-        """Let it end."""
+        """Let it exit."""
         os.rename(self.tree.directory / str(pid), self.directory / f"gone-{pid}")
         del self.numbers[pid]
 
     @property
     def table(self) -> ViewTable:
-        """The views, from when they are first asked for."""
+        """The views, from their first use."""
         if self._table is None:
             self._table = ViewTable(Procfs(self.tree.root), self.clock, self.numbers.get, self.known)
             self._table.in_use = lambda: self.judged_by
@@ -196,7 +196,7 @@ def test_an_empty_moment_before_the_same_list_is_nothing_at_all(machine: Machine
 
 
 def test_a_file_that_stays_empty_lists_the_local_host(machine: Machine) -> None:
-    """Glibc asks 127.0.0.1, Go ::1 too."""
+    """Glibc queries 127.0.0.1, Go ::1 too."""
     assert machine.table
     machine.file.write_text("")
     assert machine.look() == [HOST]
@@ -220,7 +220,7 @@ def test_a_file_written_line_by_line_is_one_change(machine: Machine) -> None:
 
 
 def test_a_deleted_file_lists_the_local_host(machine: Machine) -> None:
-    """After as long as an empty one takes: it may be about to be made anew."""
+    """After as long as an empty one takes: it may be about to be made again."""
     assert machine.table
     machine.file.unlink()
     assert machine.look(seconds=0.3) == []
@@ -228,7 +228,7 @@ def test_a_deleted_file_lists_the_local_host(machine: Machine) -> None:
     assert machine.host.history.current.conf.implicit
 
 
-def test_a_file_that_is_deleted_and_made_anew_is_one_change(machine: Machine) -> None:
+def test_a_file_that_is_deleted_and_made_again_is_one_change(machine: Machine) -> None:
     """rm, then a new one: the moment between is none."""
     assert machine.table
     machine.file.unlink()
@@ -238,7 +238,7 @@ def test_a_file_that_is_deleted_and_made_anew_is_one_change(machine: Machine) ->
     assert machine.host.history.current.number == 2
 
 
-def test_a_file_made_anew_and_written_line_by_line_is_one_change(machine: Machine) -> None:
+def test_a_file_made_again_and_written_line_by_line_is_one_change(machine: Machine) -> None:
     """`rm resolv.conf; { echo ...; echo ...; } > resolv.conf`: a new file is no whole file unless it was renamed."""
     machine.file.write_text(listing(OLD, OTHER))
     assert machine.table
@@ -376,7 +376,7 @@ def test_a_containers_change_is_its_own(machine: Machine) -> None:
 
 
 def test_a_view_is_looked_at_through_whoever_is_left(machine: Machine) -> None:
-    """The first that saw it has ended."""
+    """The first that saw it has exited."""
     file = machine.root("container", listing(OLD))
     for pid in (20, 21):
         machine.process(pid, "container", namespace="container")
@@ -679,7 +679,7 @@ def test_a_large_file_that_changes_all_the_time_is_not_read_all_the_time(
 
 
 def test_a_view_that_does_not_answer_stays_as_it_was_and_is_counted(machine: Machine) -> None:
-    """Once each time that it falls silent; another process that sees the same file is asked all the same."""
+    """Once each time that it falls silent; another process that sees the same file is used all the same."""
     machine.root("container", listing(OLD))
     for pid in (20, 21):
         machine.process(pid, "container", namespace="second")

@@ -191,7 +191,7 @@ def test_one_whose_upstreams_are_not_known_is_not() -> None:
 
 
 def test_a_busy_daemon_takes_no_slow_tick_for_silence() -> None:
-    """Of a tick of seconds only the looks before its first query are told."""
+    """Of a tick of seconds only the looks before its first query are known."""
     world = world_of_reader()
     for _ in range(6):
         world.check(10)
@@ -225,7 +225,7 @@ def test_a_stale_process_stays() -> None:
     assert answer(world) == ("no", "is stale: it stayed on a server that was removed")
 
 
-def test_one_that_is_told_of_changes_has_to_follow_one_to_be_known() -> None:
+def test_one_that_inotify_tells_of_changes_has_to_follow_one_to_be_known() -> None:
     """c-ares 1.29 and later watches the file with inotify(7), and looks at it never."""
     world = world_of_reader()
     run(world, 40, ask)

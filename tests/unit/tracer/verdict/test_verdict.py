@@ -69,7 +69,7 @@ class Trial:
         return Context(self.own, self.host, self.forwarder, self.expected, self.behaviour.read_generation)
 
     def asks(self, *several: Queries, now: float | None = None) -> State:
-        """Take in what one tick brought and judge at its end."""
+        """Add what one tick brought and judge at its end."""
         removal = self.context.removal(self.address)
         own_read = self.behaviour.first_read_since(removal) if removal else None
         for one in several:
@@ -108,7 +108,7 @@ class Trial:
 
 
 def test_two_queries_after_the_grace_are_stale() -> None:
-    """The flag: listed, removed, and asked min_queries times later than the grace."""
+    """The flag: listed, removed, and queried min_queries times later than the grace."""
     trial = Trial(removed())
     assert trial.asks(sent(16)) is State.GRACE
     assert trial.asks(sent(17)) is State.STALE
@@ -135,7 +135,7 @@ def test_a_nameserver_that_the_host_never_listed_is_current_in_a_view_that_lists
     assert Trial(own, host=host).asks(sent(30, 40, 5)) is State.CURRENT
 
 
-def test_asked_within_the_grace_is_grace_and_quiet_when_that_is_over() -> None:
+def test_queried_within_the_grace_is_grace_and_quiet_when_that_is_over() -> None:
     """A lookup that began before the change may still be under way; what comes next is not known."""
     trial = Trial(removed())
     assert trial.asks(sent(1, 14, 50)) is State.GRACE
@@ -157,7 +157,7 @@ def test_a_listed_nameserver_is_current() -> None:
 
 
 def test_also_listed_is_listed() -> None:
-    """What a common resolver takes from the file is current, though glibc does not ask it."""
+    """What a common resolver takes from the file is current, though glibc does not query it."""
     history = first_generation(conf(NEW, also=(OLD,)), at(-900), at(-900))
     assert Trial(history).asks(sent(1)) is State.CURRENT
 
@@ -291,8 +291,8 @@ def test_the_local_host_is_current_for_who_read_the_empty_file_that_is_in_force(
     assert trial.asks(sent(7)) is State.CURRENT
 
 
-def test_what_a_forwarder_asks_for_others_is_unlisted() -> None:
-    """Its upstreams are its own configuration's affair, however late and often it asks them."""
+def test_what_a_forwarder_queries_for_others_is_unlisted() -> None:
+    """Its upstreams are its own configuration's affair, however late and often it queries them."""
     trial = Trial(removed(), forwarder=True)
     assert trial.asks(sent(30, 60, 100)) is State.UNLISTED
     assert (trial.evidence.late, trial.evidence.flagged) == (0, None)
@@ -328,7 +328,7 @@ def test_listed_again_is_current_and_no_longer_stale() -> None:
     assert trial.evidence.flagged is None
 
 
-def test_removed_a_second_time_begins_anew() -> None:
+def test_removed_a_second_time_begins_again() -> None:
     """Queries that were late for the first removal are not for the second."""
     trial = Trial(removed())
     trial.asks(sent(16, 17, 2))
@@ -401,11 +401,11 @@ def _stale() -> Trial:
 
 
 def test_a_quiet_process_stays_flagged() -> None:
-    """It will ask the old one again; silence is no evidence."""
+    """It will query the old one again; silence is no evidence."""
     assert _stale().later(1_000_000) is State.STALE
 
 
-def test_a_process_that_read_again_and_then_asked_a_current_one_is_clear() -> None:
+def test_a_process_that_re_read_and_then_queried_a_current_one_is_clear() -> None:
     """It follows now."""
     trial = _stale()
     trial.reads(30)
@@ -414,7 +414,7 @@ def test_a_process_that_read_again_and_then_asked_a_current_one_is_clear() -> No
     assert trial.later(33) is State.RETIRED
 
 
-def test_asking_a_current_one_and_only_then_reading_is_not_following() -> None:
+def test_querying_a_current_one_and_only_then_reading_is_not_following() -> None:
     """Read and then query: in that order."""
     trial = _stale()
     trial.queries_listed(29)
@@ -458,7 +458,7 @@ def test_a_later_read_opens_none() -> None:
     assert trial.asks(sent(101, 102, 2)) is State.STALE
 
 
-def test_the_own_reads_grace_keeps_no_flag_up_once_a_current_one_was_asked_after_the_read() -> None:
+def test_the_own_reads_grace_keeps_no_flag_up_once_a_current_one_was_queried_after_it() -> None:
     """What it still sends to the old one within it was begun before."""
     trial = _stale()
     trial.reads(100)
@@ -479,7 +479,7 @@ def test_an_own_read_before_the_removal_opens_nothing() -> None:
 # Keeping to current ones.
 
 
-def test_asking_a_current_one_without_a_read_clears_after_300_seconds_of_it() -> None:
+def test_querying_a_current_one_without_a_read_clears_after_300_seconds_of_it() -> None:
     """It has kept to current nameservers for clear_seconds."""
     trial = _stale()
     trial.queries_listed(20 + 299)
@@ -505,7 +505,7 @@ def test_time_asleep_is_no_time_kept_to_current_ones() -> None:
     assert trial.later(4001) is State.RETIRED
 
 
-def test_a_process_that_asks_both_stays_flagged_without_flapping() -> None:
+def test_a_process_that_queries_both_stays_flagged_without_flapping() -> None:
     """Node and Postfix: the new one on one path, the old one on another, the file read once in between."""
     trial = Trial(removed())
     trial.follows(2)
@@ -536,7 +536,7 @@ def test_queries_of_before_a_clear_that_come_in_after_it_raise_nothing() -> None
 
 
 def test_a_clear_in_the_grace_leaves_nothing_behind() -> None:
-    """The healthy case: asks the old one once more, reads, asks the new one."""
+    """The healthy case: queries the old one once more, reads, queries the new one."""
     trial = Trial(removed())
     assert trial.asks(sent(1)) is State.GRACE
     trial.follows(3)
@@ -571,7 +571,7 @@ def ticks(draw: st.DrawFn) -> Drawn:
 
 
 def test_handshakes_are_not_taken_for_the_queries_before_them() -> None:
-    """Two queries in the grace and a reconnect after it: nothing was asked late."""
+    """Two queries in the grace and a reconnect after it: nothing was queried late."""
     trial = Trial(removed())
     assert trial.asks(Queries(4, at(14.2), at(15.2), at(15.1), handshakes=2)) is not State.STALE
     assert trial.evidence.late == 0
@@ -595,7 +595,7 @@ def test_a_burst_that_is_wholly_late_is_counted_whole(drawn: Drawn, bound: int) 
 
 
 @given(st.lists(st.tuples(_SECONDS, st.integers(1, 30)), max_size=20))
-def test_who_only_asks_listed_nameservers_is_never_accused(asked: list[tuple[int, int]]) -> None:
+def test_a_process_that_queries_only_listed_nameservers_is_never_flagged(asked: list[tuple[int, int]]) -> None:
     """Current all the way, whatever comes and goes around it."""
     history = first_generation(conf(NEW, OLD), at(-900), at(-900))
     trial = Trial(history, address=NEW)
@@ -643,7 +643,7 @@ def test_without_evidence_to_clear_it_a_flag_once_up_stays_up(seconds: list[int]
 
 
 @given(st.integers(-1000, 15), st.integers(1, 10_000))
-def test_nothing_asked_before_the_end_of_the_grace_is_ever_stale(second: int, count: int) -> None:
+def test_nothing_queried_before_the_end_of_the_grace_is_ever_stale(second: int, count: int) -> None:
     """However much it is."""
     trial = Trial(removed())
     assert trial.asks(sent(second - 1, second, count)) is not State.STALE
