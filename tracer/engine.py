@@ -73,7 +73,7 @@ class Tracer:
     ) -> None:
         """Begin to load the probes; raises ResolvtraceError. Finish with :meth:`start`.
 
-        ``stopped`` is asked while it waits for the loader, and ends the waiting with StoppedError. The helpers stay
+        ``stopped`` is called while it waits for the loader, and stops the waiting with StoppedError. The helpers stay
         the caller's, to be closed after this is.
         """
         require_own_proc()
@@ -168,7 +168,7 @@ class Tracer:
             )
 
     def drop_privileges(self) -> bool:
-        """Give up what only loading needed; False where this kernel wants it for reading maps too.
+        """Give up what only loading needed; False if this kernel wants it for reading maps too.
 
         Call it before any thread is started.
         """
@@ -298,7 +298,7 @@ class Tracer:
         self.ledger.count_steady(self._observer.take_steady())
 
     def snapshot(self) -> Snapshot:
-        """Say what is true: one and the same for all who ask until the next tick, or within a second.
+        """Say what is true: the same for all requests until the next tick, or within a second.
 
         It knows the queries until the last tick, of steady pairs until now; and the views as they are now.
         """
@@ -310,7 +310,7 @@ class Tracer:
         return self._latest
 
     def snapshot_with_commands(self) -> Snapshot:
-        """Say the same with the command line of each process, which is read when this is first asked for."""
+        """Say the same with the command line of each process, which is read when it is first needed."""
         self._latest = self._snapshots.with_commands(self.snapshot())
         return self._latest
 

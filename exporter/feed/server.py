@@ -36,7 +36,7 @@ GROUP = "resolvtrace"
 class Limits:
     """Limits of the clients: how many at once, bytes of a request, seconds for a request and its answer.
 
-    ``followers`` of ``clients`` may follow events: the others stay free for who asks once.
+    ``followers`` of ``clients`` may follow events: the others stay free for single requests.
     """
 
     clients: int = 32

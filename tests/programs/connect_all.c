@@ -1,7 +1,7 @@
 /* connect_all ADDRESS: a nameserver and its client in one, as fast as it goes, until SIGTERM; every failure counts.
  *
  * A child serves ADDRESS, port 53: it answers UDP queries with themselves, and accepts TCP connections. The parent
- * asks over a new connected UDP socket, over one without a peer, and over a new TCP connection, by turns, and to an
+ * queries over a new connected UDP socket, over one without a peer, and over a new TCP connection, by turns, and to an
  * address on port 54, which is no nameserver's. It prints `ready`, and at the end `done ROUNDS FAILURES`.
  */
 #define _GNU_SOURCE

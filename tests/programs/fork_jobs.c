@@ -1,9 +1,9 @@
 /* fork_jobs NAME INTERVAL_MS [daemon] [exec]: read resolv.conf once, then fork a child for each job, as sendmail does.
  *
- * The child asks for NAME twice and is gone at once; the parent asks once, at the start, and never again. It prints
+ * The child looks NAME up twice and exits at once; the parent does once, at the start, and never again. It prints
  * `parent PID` when it is about to fork, and for each child `job PID` and the answers.
  *   daemon  the process that read the file forks the parent and exits, like sendmail -bd
- *   exec    the child becomes this program anew (fork_jobs NAME job) and asks with getaddrinfo, once
+ *   exec    the child becomes this program again (fork_jobs NAME job) and uses getaddrinfo, once
  * A state of the program's own keeps the children from reading the file again (see frozen_state.c).
  */
 #define _GNU_SOURCE

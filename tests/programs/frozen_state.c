@@ -1,4 +1,4 @@
-/* frozen_state NAME INTERVAL_MS: ask for NAME's A record with a resolver state of the program's own.
+/* frozen_state NAME INTERVAL_MS: query NAME's A record with a resolver state of the program's own.
  *
  * res_ninit() reads resolv.conf once; glibc never reloads a state that a program owns, whatever the options
  * (resolv/resolv_context.c, __resolv_context_get_override). Postfix's smtp is such a program. Prints one line a query.

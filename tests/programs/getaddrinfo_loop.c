@@ -1,4 +1,4 @@
-/* getaddrinfo_loop NAME INTERVAL_MS: ask for NAME again and again, as most programs do, and print each answer.
+/* getaddrinfo_loop NAME INTERVAL_MS: look NAME up again and again, as most programs do, and print each answer.
  *
  * Prints one line a lookup: the first address, or `error:` and why. RES_OPTIONS=no-reload in its environment makes
  * today's glibc read resolv.conf only once, as glibc before 2.26 did (resolv.conf(5)).

@@ -1,4 +1,4 @@
-/* puppet FD: a process that does what it is told, for tests that play a history of processes.
+/* puppet FD: a process that follows commands, for tests that play a history of processes.
  *
  * FD is one end of a SOCK_SEQPACKET pair. A packet holds acts, one a line; the answer holds one number a line, the
  * result of each: 0 or more, or an errno below zero. A process that an act creates introduces itself with `here` on
@@ -11,8 +11,8 @@
  *   stat PATH
  *   thread ACT                the act is a thread's, which is gone after it
  *   fork, fork-twice, spawn   a child; a grandchild whose parent exits; a child that execs this program
- *   exec                      this program anew, on the same descriptor
- *   leave                     the main thread exits, another one goes on being told
+ *   exec                      this program again, on the same descriptor
+ *   leave                     the main thread exits, another one goes on with the commands
  *   chroot DIR, unshare mount|net, tmpfs DIR, bind FROM TO, setns PATH
  *   serve                     a child that accepts TCP on port 53 and swallows what UDP brings there
  *   exit                      without an answer

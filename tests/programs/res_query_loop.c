@@ -1,4 +1,4 @@
-/* res_query_loop NAME INTERVAL_MS REINIT_EVERY: ask for NAME's A, MX and NS records in turn, with the resolver itself.
+/* res_query_loop NAME INTERVAL_MS REINIT_EVERY: query NAME's A, MX and NS records in turn, with the resolver itself.
  *
  * After every REINIT_EVERY queries (0: never) it calls res_close() and res_init(), and says `reinit`. Prints one line
  * a query. Plain glibc >= 2.26 would reload by itself: run it with RES_OPTIONS=no-reload.

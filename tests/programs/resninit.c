@@ -3,7 +3,7 @@
  *
  * stdin:  for each file its length (32 bits, host order), then its bytes. Length 0xffffffff: no file at all.
  * stdout: for each file one line: timeout, attempts, search domains (glibc keeps six here), 1 if A and AAAA are
- *         asked one after the other, then the nameservers, with %interface where the scope id is not 0.
+ *         queried one after the other, then the nameservers, with %interface where the scope id is not 0.
  *
  * It runs in namespaces of its own: /etc is an empty tmpfs, the host has a domain, and there are interfaces whose names
  * are worth a try (tests/support/glibc.py lists them).

@@ -1,4 +1,4 @@
-/* send_shared MODE ADDRESS: two processes, one of which may ask what the other has prepared, in one of MODES.
+/* send_shared MODE ADDRESS: two processes, one of which may send what the other has prepared, in one of MODES.
  *
  * 23 DNS queries (see query.h), port 53. Needs a nameserver there. Prints `child PID` and `done`, and waits to be killed.
  *   pass      a connected UDP socket, passed over SCM_RIGHTS, unix(7), to another program, which alone sends

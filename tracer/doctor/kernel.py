@@ -34,7 +34,7 @@ def _release(proc: Path) -> tuple[int, int]:
 
 
 def _text(path: Path) -> str:
-    """Give a file of the kernel's; nothing where there is none, or it may not be read."""
+    """Give a file of the kernel's; nothing if there is none, or it may not be read."""
     try:
         return path.read_text(errors="surrogateescape")
     except OSError:
@@ -42,7 +42,7 @@ def _text(path: Path) -> str:
 
 
 def version(proc: Path) -> Finding:
-    """Compare /proc/sys/kernel/osrelease with what README.md asks for."""
+    """Compare /proc/sys/kernel/osrelease with what README.md requires."""
     running = _text(proc / "sys/kernel/osrelease").strip() or "of unknown version"
     needed = ".".join(map(str, _LEAST))
     if _release(proc) < _LEAST:
@@ -70,7 +70,7 @@ def namespaces(proc: Path) -> Iterator[Finding]:
 
 
 def lockdown(sys: Path) -> Iterator[Finding]:
-    """Read /sys/kernel/security/lockdown (kernel_lockdown(7)); no finding where there is no lockdown."""
+    """Read /sys/kernel/security/lockdown (kernel_lockdown(7)); no finding if there is no lockdown."""
     if "[confidentiality]" in _text(sys / "kernel/security/lockdown"):
         yield fail(
             "lockdown",
@@ -80,7 +80,7 @@ def lockdown(sys: Path) -> Iterator[Finding]:
 
 
 def jit(proc: Path) -> Iterator[Finding]:
-    """Read sysctl net.core.bpf_jit_enable (bpf(2)), which root alone may; no finding where all is well."""
+    """Read sysctl net.core.bpf_jit_enable (bpf(2)), which root alone may; no finding if all is well."""
     if _text(proc / "sys/net/core/bpf_jit_enable").strip() == "0":
         yield warn(
             "bpf jit",
@@ -90,7 +90,7 @@ def jit(proc: Path) -> Iterator[Finding]:
 
 
 def locked_memory(proc: Path) -> Finding:
-    """Read RLIMIT_MEMLOCK from /proc/self/limits where it limits the size of BPF maps."""
+    """Read RLIMIT_MEMLOCK from /proc/self/limits if it limits the size of BPF maps."""
     if _release(proc) >= _MEMORY_BY_CGROUP:
         return ok("locked memory", "not limited for BPF: from Linux 5.11 on RLIMIT_MEMLOCK does not count for it")
     limit = next(

@@ -1,4 +1,4 @@
-"""The libraries of the distribution: bcc, asked in a process of its own, since it brings a compiler along."""
+"""The libraries of the distribution: bcc, imported in a process of its own, since it brings a compiler along."""
 
 from __future__ import annotations
 

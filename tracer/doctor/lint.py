@@ -26,7 +26,7 @@ _SEARCH_MAX = 255  # what fits struct __res_state, defname
 
 
 def lint(data: bytes) -> list[Finding]:
-    """Give what is wrong with the file, worst of all where nothing is right; else what it lists."""
+    """Give what is wrong with the file, worst of all if nothing is right; else what it lists."""
     lines = lines_of(data)
     return [*nul_bytes(data), *(finding for look in _LOOKS for finding in look(lines)), *_listed(data)]
 

@@ -13,7 +13,7 @@ _SECONDS = 1.0
 
 
 def nscd(run: Path) -> Finding:
-    """Connect to the socket, and ask nothing. ``run`` is /run."""
+    """Connect to the socket, and send nothing. ``run`` is /run."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(_SECONDS)
         try:

@@ -21,7 +21,7 @@ TASK = {
     "CGROUP_KN": ("cgroup", "kn"),
     "KERNFS_NODE_ID": ("kernfs_node", "id"),
 }
-"""Who the current task is: needed if programs on packets may not ask that by a helper, on 6.1 and 6.12, not on 6.18."""
+"""The current task's ids: needed if programs on packets may not call the helpers, on 6.1 and 6.12, not on 6.18."""
 
 FILE = {
     "TASK_FILES": ("task_struct", "files"),

@@ -32,7 +32,7 @@ class Attached(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """A program that is alone at some hooks. Its name is empty where CAP_SYS_ADMIN lacks, which asking takes."""
+    """A program that is alone at some hooks. Its name is empty without CAP_SYS_ADMIN, which reading it requires."""
 
     program: int
     name: str

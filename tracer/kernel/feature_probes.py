@@ -1,7 +1,7 @@
 """Trying what the kernel takes, with programs that do nothing, attached to nothing, and gone at once.
 
-Every call raises OSError; EPERM where privileges lack, or lockdown, a security module or seccomp forbids it; EINVAL
-where the kernel knows no such thing. Sources: bpf(2), linux/bpf.h, libbpf's bpf.h.
+Every call raises OSError; EPERM if privileges lack, or lockdown, a security module or seccomp forbids it; EINVAL
+if the kernel knows no such thing. Sources: bpf(2), linux/bpf.h, libbpf's bpf.h.
 """
 
 from __future__ import annotations

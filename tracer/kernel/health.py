@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ProbeHealth:
-    """One probe: is it attached, and what the kernel counted of it (None where it keeps no count)."""
+    """One probe: is it attached, and what the kernel counted of it (None if it keeps no count)."""
 
     name: str
     attached: bool

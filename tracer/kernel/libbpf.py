@@ -42,7 +42,7 @@ def _raise_negative(result: int) -> int:
 def create_link(program: int, target: int, attach_type: int) -> int:
     """Attach a program to a cgroup by a link, which goes with its descriptor however the process dies.
 
-    Raises OSError; EPERM where a neighbour holds the cgroup without BPF_F_ALLOW_MULTI.
+    Raises OSError; EPERM if a neighbour holds the cgroup without BPF_F_ALLOW_MULTI.
     """
     return _raise_negative(_library().bpf_link_create(program, target, attach_type, None))
 
@@ -66,7 +66,7 @@ class Map:
         return value.raw
 
     def put(self, key: bytes, value: bytes, flags: int = ANY) -> bool:
-        """Set one key. False where NO_EXIST was asked for and it is there, or the map is full; else raises OSError."""
+        """Set one key. False if NO_EXIST was given and it is there, or the map is full; else raises OSError."""
         result = _library().bpf_map_update_elem(self.descriptor, key, value, ctypes.c_uint64(flags))
         if result in (-errno.EEXIST, -errno.E2BIG):
             return False
@@ -193,9 +193,9 @@ class _ProgramInfo(ctypes.Structure):
 
 
 def run_counts(program: int) -> tuple[int | None, float | None]:
-    """Give how often a program ran and for how many seconds; None where the kernel keeps no count.
+    """Give how often a program ran and for how many seconds; None if the kernel keeps no count.
 
-    It keeps one only where sysctl kernel.bpf_stats_enabled is 1.
+    It keeps one only if sysctl kernel.bpf_stats_enabled is 1.
     """
     info = _ProgramInfo()
     size = ctypes.c_uint32(ctypes.sizeof(info))

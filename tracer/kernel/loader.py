@@ -1,4 +1,4 @@
-"""The child that loads the programs, hands every descriptor over, and is gone.
+"""The child that loads the programs, hands every descriptor over, and exits.
 
 Compiler, bcc and pyroute2 cost some 40 MB and are needed for a second: they live in this process only, and the
 daemon never imports them. Two steps, so that nothing is missed: first the lineage (fork, exec, exit) is followed;
@@ -42,7 +42,7 @@ def send(channel: socket.socket, message: dict[str, Any], descriptors: list[int]
 def run(channel: socket.socket, words: Words) -> None:
     """Do the loader's work in a child process that ends with it. Never returns.
 
-    It gets ready, and waits for the sizes: where the daemon ends instead, so does it.
+    It gets ready, and waits for the sizes: if the daemon exits instead, so does it.
 
     It leaves through os._exit: bcc's own clean-up would detach what was just handed over.
     """
@@ -123,7 +123,7 @@ def _refused() -> ResolvtraceError:
 
 def _refused_attachment(name: str, error: OSError, cgroup: Path) -> ResolvtraceError:
     if error.errno == errno.EPERM:
-        with suppress(OSError):  # whoever may not attach may not ask either
+        with suppress(OSError):  # without the right to attach there is none to query either
             if holders := cgroup_attachments.sole_holders(str(cgroup)):
                 return ResolvtraceError(cgroup_attachments.described(holders), cgroup_attachments.REMEDY)
         return ResolvtraceError(f"the kernel refuses program {name} on the root cgroup (EPERM)", "needs CAP_NET_ADMIN")

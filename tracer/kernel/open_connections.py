@@ -1,7 +1,7 @@
 """TCP connections to nameservers that were open before the programs were: whose they are.
 
 UDP needs no such thing: a datagram leaves in its sender's own context. A TCP segment may leave in any, so it is
-attributed through the socket's cookie, which the connect program notes; for older sockets it is asked for here, by
+attributed through the socket's cookie, which the connect program notes; for older sockets it is read here, by
 sock_diag(7), and the socket's inode leads to its process through /proc/PID/fd (proc(5)).
 """
 

@@ -1,4 +1,4 @@
-"""What the kernel asks of whoever loads the probes (capabilities(7)): looked at before, and given up after."""
+"""What the kernel requires for loading the probes (capabilities(7)): checked before, and given up after."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def is_own_proc(proc: StrPath = "/proc") -> bool:
 
 
 def require_own_proc(proc: StrPath = "/proc") -> None:
-    """Raise ResolvtraceError where processes would be looked for in a /proc that does not show them."""
+    """Raise ResolvtraceError if processes would be looked for in a /proc that does not show them."""
     if not is_own_proc(proc):
         raise ResolvtraceError(FOREIGN_PROC, MOUNT_PROC)
 
 
 def require_privileges(status: StrPath = "/proc/self/status") -> None:
-    """Raise ResolvtraceError where a capability that loading needs is not effective."""
+    """Raise ResolvtraceError if a capability that loading needs is not effective."""
     missing = lacking(status=status)
     if missing:
         raise ResolvtraceError(
@@ -92,7 +92,7 @@ def require_first_pid_namespace(proc: StrPath = "/proc") -> None:
 def drop_privileges(works: Callable[[], bool]) -> bool:
     """Give up for good what only loading needed; keep what reading other processes' files takes.
 
-    ``works`` tells whether the maps can still be read: tried first in a child, since kernels before 5.19 ask for
+    ``works`` tells whether the maps can still be read: tried first in a child, since kernels before 5.19 require
     CAP_BPF there (kernel/bpf/syscall.c, __sys_bpf). Where they cannot, nothing is given up, and False is returned.
     Call it before any thread is started: capabilities belong to threads.
     """

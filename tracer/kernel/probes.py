@@ -1,7 +1,7 @@
 """The probes at work: what the daemon holds once the loader is gone.
 
 Queries are added up in the kernel for two ticks apart. Each tick turns to the other half, waits until every program
-that was under way is done, and takes the first one empty: what a tick costs depends on who asked in it, and on
+that was under way is done, and takes the first one empty: what a tick costs depends on what was queried in it, and on
 nothing else.
 """
 
@@ -79,7 +79,7 @@ class Probes:
         self._processes_counted = 0
         self._health: tuple[ProbeHealth, ...] = ()
         self._health_at = float("-inf")
-        # As it was at the last tick: after a suspend what was asked before it must not seem later than it was.
+        # As it was at the last tick: after a suspend what was queried before it must not seem later than it was.
         self._offset = _boot_offset()
 
     def listen(self, receive: Callable[[records.Record], None]) -> int:

@@ -1,4 +1,4 @@
-"""Pairs of which more queries change nothing: the programs count them on their own (bpf/steady.h), until somebody asks.
+"""Pairs of which more queries change nothing: the programs count them on their own (bpf/steady.h), until a snapshot.
 
 What is put here is not yet seen by the programs: only once each of them has ended that may have seen it half written,
 and a place is only used again once each has ended that may still count in it.
@@ -52,7 +52,7 @@ class SteadyPairs:
         return None
 
     def counts(self, place: int) -> records.Counts:
-        """Tell what was counted in a place so far; times are those of CLOCK_MONOTONIC."""
+        """Give what was counted in a place so far; times are those of CLOCK_MONOTONIC."""
         return records.parse_counts(self._array.get(place))
 
     def retire(self, place: int) -> None:

@@ -1,4 +1,4 @@
-"""The ledger: what every tracked process did. It asks nobody, decides nothing, and alone changes an entry.
+"""The ledger: what every tracked process did. It does no I/O, decides nothing, and alone changes an entry.
 
 The books are kept by resolver state (:mod:`tracer.ledger.resolver_state`): every query and every read comes with the
 number of the state it was made in, and so does what a process and its workers share. The owner of the contract is the
@@ -191,7 +191,7 @@ class Ledger:
         return key, pair
 
     def _drop_oldest_unlisted(self, process: Process) -> None:
-        """Keep what was never listed for the latest nameservers only: a full resolver asks half the world."""
+        """Keep what was never listed for the latest nameservers only: a full resolver queries half the world."""
         view = process.view
         unlisted = [key for key in process.pairs if view is None or not view.history.listed_once(key.address)]
         for key in sorted(unlisted, key=lambda key: process.pairs[key].evidence.last or 0)[: _MOST_PAIRS // 4]:

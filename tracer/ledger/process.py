@@ -344,14 +344,14 @@ class Process:
     def _resolves_itself(self) -> bool:
         """Whether what it tried nscd's socket for was no name, but a user, as servers do when they start.
 
-        glibc queries no nameserver before it has read resolv.conf, and a forwarder asks what it is asked.
+        glibc queries no nameserver before it has read resolv.conf, and a forwarder queries what its clients query.
         """
         never_read = self.owner.id.execs > 0 and not self.flags & ProcessFlag.READ_ONCE
         return never_read or bool(self.forwards) or self.upstreams is not None
 
     @property
     def nscd_would_help(self) -> bool:
-        """Whether all that was seen of its own lookups goes the way that asks nscd first."""
+        """Whether all that was seen of its own lookups goes the way that tries nscd first."""
         return (
             self.lookup_path is LookupPath.NSS
             and self.lookups.through_nss > 1

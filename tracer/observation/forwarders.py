@@ -1,6 +1,6 @@
-"""Who asks on behalf of others: a process that serves port 53 itself, systemd-resolved, dockerd.
+"""Which processes query on behalf of others: a process that serves port 53 itself, systemd-resolved, dockerd.
 
-What such a process asks is not what resolv.conf tells it to, most often the other way round: resolv.conf names the
+What such a process queries is not what resolv.conf lists, most often the other way round: resolv.conf names the
 forwarder. It is judged by the file it takes its upstreams from, where that is known.
 """
 
@@ -29,7 +29,7 @@ _SHARED_SECONDS = 0.1
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - as others bind
 _REPLACED = " (deleted)"  # what proc(5) puts behind the name of a program that was upgraded
 _RESOLVED = frozenset({"systemd-resolved", "systemd-resolve"})
-# systemd-resolved.service(8): its upstreams, for programs that want to ask them directly.
+# systemd-resolved.service(8): its upstreams, for programs that want to query them directly.
 _RESOLVED_UPSTREAMS = "/run/systemd/resolve/resolv.conf"
 
 
@@ -37,7 +37,7 @@ class Servers:
     """The sockets on port 53 of each network namespace, from /proc/PID/net (proc(5)).
 
     The kernel walks all its sockets for such a table, which takes milliseconds: processes that are looked at together
-    share one, and for no longer, since one that asks may have begun to serve just before.
+    share one, and for no longer, since one that queries may have begun to serve just before.
     """
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ class Forwarders:
         return Forwarding(bool(served), frozenset(served), upstreams)
 
     def _file_of_resolved(self, asker: Asker) -> View | None:
-        """Find what it reads: resolv.conf where that is not its own, else what it writes down of whom it asks."""
+        """Find what it reads: resolv.conf if that is not its own, else the file to which it writes its upstreams."""
         consumed = self._see(asker.pid, RESOLV_CONF) if asker.read_view is not None else None
         if consumed is not None and not names_itself(consumed, frozenset()):
             return consumed

@@ -38,7 +38,7 @@ class _Seen(NamedTuple):
 
 
 class Machine:
-    """What the observer asks of the machine about one process."""
+    """What the observer needs of the machine about one process."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Machine:
     def _see_through_others(self, pid: int, root: int) -> View | None:
         """Look through any living process with that root: a daemon's first process is gone, its child has it too.
 
-        Or through one that has the whole of the mount namespace for its root, where this one had it and has called
+        Or through one that has the whole of the mount namespace for its root, if this one had it and has called
         chroot since. Walks all processes, so not more than a few times a second.
         """
         now = self._clock.boot()
@@ -287,5 +287,5 @@ def lost_subject(process_id: tuple[int, int, int]) -> Subject:
 
 
 def cgroup_root() -> str:
-    """Give the directory of the unified cgroup tree; one that is not there where there is none to be seen."""
+    """Give the directory of the unified cgroup tree; one that does not exist if there is none to be seen."""
     return str(find_cgroup2() or "/nonexistent")

@@ -250,7 +250,7 @@ class Observer:
     ) -> Batch:
         """Give all that happened until a time, and what was counted then.
 
-        ``perhaps_gone``: processes whose exit may have been missed. ``nscd``: whether to look who asks it for names.
+        ``perhaps_gone``: processes whose exit may have been missed. ``nscd``: whether to check its clients for lookups.
         """
         self._check_left(perhaps_gone)
         observed, self._observed = self._observed, []
@@ -279,7 +279,7 @@ class Observer:
 
     @property
     def has_nscd_clients(self) -> bool:
-        """Whether it is to be looked at who asks nscd for names."""
+        """Whether clients of nscd have to be checked for lookups of names."""
         return self._nscd_clients.has_waiting
 
     # Queries that the kernel side counts on its own.

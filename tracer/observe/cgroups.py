@@ -1,4 +1,4 @@
-"""From a cgroup's number to its path, for processes that were gone before /proc could be asked.
+"""From a cgroup's number to its path, for processes that exited before /proc could be read.
 
 The number that bpf_get_current_cgroup_id() gives is what the file system of cgroups names the directory by in a file
 handle (kernfs, fs/kernfs/mount.c): one call finds it, however many cgroups there are.
@@ -28,7 +28,7 @@ class CgroupPaths:
         self._paths: OrderedDict[int, str] = OrderedDict()
 
     def path(self, number: int) -> str | None:
-        """Give the path below the root, with a leading slash; None where it is gone, or may not be asked for."""
+        """Give the path below the root, with a leading slash; None if it is removed, or may not be read."""
         found = self._paths.get(number) or self._find(number)
         if found is not None:
             self._paths[number] = found

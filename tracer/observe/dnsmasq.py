@@ -17,7 +17,7 @@ _LINE = re.compile(rb"^[ \t]*(resolv-file[ \t]*=[ \t]*(?P<file>[^\s#]+)|no-resol
 def resolv_files(proc: str, pid: int) -> list[str] | None:
     """Give the files that a dnsmasq is configured to take its upstreams from; none if it is configured to read none.
 
-    None where nothing was said of it, or cannot be seen: it takes /etc/resolv.conf then. Configuration directories
+    None if nothing was said of it, or cannot be seen: it takes /etc/resolv.conf then. Configuration directories
     are not looked into.
     """
     with suppress(OSError):

@@ -6,7 +6,7 @@ _HOSTS_TABLE = b"/nscd/hosts"
 
 
 def maps_hosts_table(proc: str, pid: int) -> bool:
-    """Whether a process has mapped nscd's table of names, as glibc does that asks it for one (nscd/nscd_helper.c)."""
+    """Whether a process has mapped nscd's table of names, as glibc does if it looks up names (nscd/nscd_helper.c)."""
     try:
         with open(f"{proc}/{pid}/maps", "rb") as file:
             return _HOSTS_TABLE in file.read()

@@ -1,7 +1,7 @@
-"""Which clients of nscd ask it for names.
+"""Which clients of nscd look names up through it.
 
-A client that nscd answers never opens resolv.conf, and asks for users and groups by the same socket. What tells is its
-memory: nscd hands it the table that it asks about, which glibc maps (:mod:`tracer.observe.maps`).
+A client that nscd answers never opens resolv.conf, and looks users and groups up by the same socket. Its memory
+shows what for: nscd hands it the table that it uses, which glibc maps (:mod:`tracer.observe.maps`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _KEPT = 256
 
 
 class NscdClients:
-    """Clients that may ask for names: looked at when the tick ends, so that who is gone by then costs nothing."""
+    """Clients that may look names up: checked when the tick ends, so that one that has exited by then costs nothing."""
 
     def __init__(self, asks_for_names: Callable[[int], bool]) -> None:
         self._asks_for_names = asks_for_names
@@ -37,7 +37,7 @@ class NscdClients:
         return bool(self._waiting)
 
     def take_confirmed(self) -> Iterator[Subject]:
-        """Take those that turn out to ask for names; the others may yet."""
+        """Take those that turn out to look names up; the others may yet."""
         for key, subject in list(self._waiting.items()):
             if self._asks_for_names(subject.tgid):
                 yield self._waiting.pop(key)

@@ -1,4 +1,4 @@
-"""Which Kubernetes pod a process is in, without asking the API: its cgroup's path, and the kubelet's directory of logs.
+"""Which Kubernetes pod a process is in, without the API: its cgroup's path, and the kubelet's directory of logs.
 
 The kubelet puts the pod's uid into the cgroup's name, ``pod<uid>``, under systemd with ``_`` for ``-``
 (pkg/kubelet/cm: pod_container_manager_linux.go, cgroup_manager_linux.go). Before it starts a container it makes
@@ -24,7 +24,7 @@ _MOST = 4096
 
 
 class Pods:
-    """The pods of one node. The directory may be absent, as where there is no kubelet: then no process is in a pod."""
+    """The pods of one node. The directory may be absent, if there is no kubelet: then no process is in a pod."""
 
     def __init__(self, directory: str = DEFAULT_DIRECTORY) -> None:
         self._directory = directory
@@ -32,7 +32,7 @@ class Pods:
         self._read_at: int | None = None
 
     def of_cgroup(self, path: str) -> str | None:
-        """Give ``namespace/name`` of the pod that a cgroup's path leads into, the innermost; None where not known."""
+        """Give ``namespace/name`` of the pod that a cgroup's path leads into, the innermost; None if not known."""
         uids = _OF_PATH.findall(path)
         if not uids:
             return None

@@ -71,7 +71,7 @@ class Procfs:
             yield from (int(entry.name) for entry in entries if entry.name.isdigit())
 
     def stat(self, pid: int) -> Stat | None:
-        """Read /proc/PID/stat; None where the process is gone."""
+        """Read /proc/PID/stat; None if the process has exited."""
         data = self._read(pid, "stat")
         if not data:
             return None
@@ -83,7 +83,7 @@ class Procfs:
     def is_alive(self, pid: int) -> bool:
         """Whether any thread of it runs: the first may have ended before the others.
 
-        It is taken to run where its file is there and cannot be read now, for want of memory or descriptors.
+        It is taken to run if its file is there and cannot be read now, for lack of memory or descriptors.
         """
         stat = self.stat(pid)
         if stat is None:

@@ -176,7 +176,7 @@ def _open_root(proc: str, pid: int) -> int:
 
 
 def threads_of(proc: str, pid: int) -> Iterator[str]:
-    """Give the directories of a process's other threads in /proc, as they are asked for."""
+    """Give the directories of a process's other threads in /proc, as they are needed."""
     with suppress(OSError):
         yield from (f"{proc}/{pid}/task/{name}" for name in os.listdir(f"{proc}/{pid}/task") if name != str(pid))
 

@@ -1,4 +1,4 @@
-"""The command lines of processes, each read once, when somebody first asks for it.
+"""The command lines of processes, each read once, when it is first needed.
 
 They are for the socket alone: they may hold what is nobody else's business, and no metric, page or log has them.
 """

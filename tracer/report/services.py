@@ -40,7 +40,7 @@ class LookupServices:
                 self._servers[path, view.id] = process
 
     def of(self, client: Process) -> Process | None:
-        """Find who answers a client: the service with the client's own view, None where there is none such."""
+        """Find who answers a client: the service with the client's own view, None if there is no such service."""
         view = client.view
         return self._servers.get((client.lookup_path, view.id)) if view else None
 

@@ -1,6 +1,6 @@
 """What is true now: the one immutable value that every renderer is given.
 
-The tracer makes a :class:`Snapshot` when somebody asks. ``/metrics``, ``check`` and the feed all show this value and
+The tracer makes a :class:`Snapshot` on request. ``/metrics``, ``check`` and the feed all show this value and
 nothing else, so they cannot disagree. ``None`` stands for "not known".
 
 Each fact is declared here once: ``check --json``, the feed, what the commands read of it, and the JSON schema follow
@@ -22,7 +22,7 @@ from tracer.verdict.states import State
 
 
 class Meaning(Enum):
-    """What a number or a string is, where its type does not say it: in JSON it has a form of its own."""
+    """What a number or a string is, if its type does not say it: in JSON it has a form of its own."""
 
     TIME = "time"
     COUNT = "count"

@@ -41,7 +41,7 @@ def canonical_text(text: str) -> str:
 
 
 def ipv4(word: bytes) -> bytes | None:
-    """Return what inet_aton(3) makes of the whole word, None where it refuses: glibc's and musl's reading.
+    """Return what inet_aton(3) makes of the whole word, None if it refuses: glibc's and musl's reading.
 
     It takes one to four parts, hexadecimal and octal ones too: ``10.1`` is 10.0.0.1, ``010.0.0.1`` is 8.0.0.1.
     """
@@ -55,7 +55,7 @@ def ipv4(word: bytes) -> bytes | None:
 
 
 def ipv4_in_decimal(word: bytes) -> bytes | None:
-    """Return the reading of those who know no octal and fill up with zeros on the right, None where they refuse.
+    """Return the reading of those who know no octal and fill up with zeros on the right, None if they refuse.
 
     So does c-ares (its inet_net_pton.c): ``192.000.002.010`` is 192.0.2.10 to it, and ``10.1`` is 10.1.0.0.
     """
@@ -66,7 +66,7 @@ def ipv4_in_decimal(word: bytes) -> bytes | None:
 
 
 def ipv6(word: bytes) -> bytes | None:
-    """Return what inet_pton(3) makes of the word as an IPv6 address without scope, None where it refuses."""
+    """Return what inet_pton(3) makes of the word as an IPv6 address without scope, None if it refuses."""
     try:
         return socket.inet_pton(socket.AF_INET6, word.decode("latin-1"))
     except (OSError, ValueError):  # the second for a NUL

@@ -109,7 +109,7 @@ class History:
         return next((one for one in self.generations if one.number == number), None)
 
     def at(self, time: int) -> Generation:
-        """Give the generation that a read at this time found; the oldest kept where the time lies before all."""
+        """Give the generation that a read at this time found; the oldest kept if the time lies before all."""
         for generation in reversed(self.generations):
             if generation.began <= time:
                 return generation

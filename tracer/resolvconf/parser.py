@@ -7,7 +7,7 @@ number of nameservers, several on a line with blanks or commas between them, a p
 readings of short and octal IPv4. It is there so that a process that follows its own reading raises no alarm.
 
 A comment ends a line for both, although c-ares 1.34 reads on: ``nameserver 192.0.2.2 # was 192.0.2.1`` takes
-192.0.2.1 off the list for all but it, and whoever still asks that one is whom we look for.
+192.0.2.1 off the list for all but it, and a process that still queries that one is what we look for.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class ResolvConf:
     also_listed: tuple[str, ...]
     """What other resolvers take from the file and glibc does not; no duplicates, in order of the file."""
     implicit: bool
-    """Nothing is effective: glibc asks 127.0.0.1, and Go ::1 too, which is then in ``also_listed``."""
+    """Nothing is effective: glibc queries 127.0.0.1, and Go ::1 too, which is then in ``also_listed``."""
     lookup_seconds: int
     """Longest that one glibc lookup under this file can last: an upper bound, TCP not counted.
 
-    timeout x attempts x nameservers x (search domains + 1, the name as it stands), twice that where A and AAAA
-    are asked one after the other. The last of ``search`` and ``domain`` holds; with neither of them one domain is
+    timeout x attempts x nameservers x (search domains + 1, the name as it stands), twice that if A and AAAA
+    are queried one after the other. The last of ``search`` and ``domain`` holds; with neither of them one domain is
     counted, since glibc takes the host's own.
     """
     assumed: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class _Interfaces:
 
 
 def _effective(word: bytes, interfaces: _Interfaces) -> str | None:
-    """Return the nameserver that glibc makes of the first word of a line, None where it skips the line."""
+    """Return the nameserver that glibc makes of the first word of a line, None if it skips the line."""
     packed = ipv4(word)
     if packed is not None:
         return canonical(packed)

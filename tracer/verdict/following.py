@@ -147,7 +147,7 @@ class Asking:
     def never_looks(self, lookup_seconds: int = 0) -> bool:
         """Tell whether it queried so often and for so long that a look would have come.
 
-        ``lookup_seconds``: the longest that a single lookup can last, which looks once and asks again and again.
+        ``lookup_seconds``: the longest that a single lookup can last, which looks once and queries again and again.
         """
         return self.queries >= FEWEST_QUERIES and self.seconds >= max(SHORTEST_SECONDS, lookup_seconds)
 

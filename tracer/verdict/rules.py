@@ -23,14 +23,14 @@ class Action(StrEnum):
     """What a rule does with a process and a nameserver."""
 
     IGNORE = "ignore"
-    """Raise no flag for it, and show it only where everything is asked for."""
+    """Raise no flag for it, and show it only if everything is requested."""
     EXPECT = "expect"
-    """Take the nameserver for one that the process is meant to ask: ``current``, as if it were listed."""
+    """Take the nameserver for one that the process is meant to query: ``current``, as if it were listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. Each pattern is a glob (fnmatch(3), case counts), None where any will do; all of them must match.
+    """One rule. Each pattern is a glob (fnmatch(3), case counts), None if any will do; all of them must match.
 
     ``user`` is compared with the user's name and with the number. ``name`` is what ``explain`` calls the rule.
     """
@@ -71,7 +71,7 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class UnitThresholds:
-    """Thresholds of the units that a glob matches; None where the overall one holds."""
+    """Thresholds of the units that a glob matches; None if the overall one holds."""
 
     unit: str
     min_queries: int | None = None
@@ -89,7 +89,7 @@ class Policy:
     users: Mapping[int, str] = field(default_factory=dict)
 
     def thresholds_of(self, identity: Identity) -> Thresholds:
-        """Give a process's thresholds: where several globs match its unit, the largest of each."""
+        """Give a process's thresholds: if several globs match its unit, the largest of each."""
         if not self.unit_thresholds or identity.unit is None:
             return self.thresholds
         known = self._thresholds.get(identity.unit)
@@ -140,7 +140,7 @@ class Policy:
 
 
 def _keep(known: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
-    """Remember an answer; what a machine with many names asks does not grow for ever."""
+    """Remember an answer; a machine with many names does not fill the memory."""
     if len(known) >= _MOST_CACHED:
         known.clear()
     known[key] = value

@@ -19,4 +19,4 @@ class State(StrEnum):
 
 
 SEVERITY: tuple[State, ...] = tuple(State)
-"""Worst first: a process shows the worst state of its pairs, and ``retired`` only where it has no other."""
+"""Worst first: a process shows the worst state of its pairs, and ``retired`` only if it has no other."""
