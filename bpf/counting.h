@@ -122,9 +122,20 @@ static __always_inline struct queries *current_queries(struct query_key *key, u6
     return describe_again(key, tick, found, steady, process, now_seen, true);
 }
 
+/* What began with an answer is of the first query from here on. */
+static __always_inline void begin_after_answer(struct queries *queries)
+{
+    struct process *process = current_process();
+    queries->lookup = process ? lookup_of(process) : LOOKUP_UNKNOWN;
+    queries->first = bpf_ktime_get_ns();
+}
+
 static __always_inline void count(struct queries *queries, u32 number, bool handshake)
 {
     u64 now = bpf_ktime_get_coarse_ns();
+    if (!queries->unanswered)
+        queries->unanswered_since = now;
+    queries->unanswered += number;
     __sync_fetch_and_add(&queries->number, number);
     if (handshake)
         __sync_fetch_and_add(&queries->handshakes, number);
@@ -138,6 +149,8 @@ static __always_inline struct queries *count_queries(struct query_key *key, u32 
     struct queries *queries = current_queries(key, task);
     if (!queries)
         return NULL;
+    if (queries->lookup == NO_QUERY)
+        begin_after_answer(queries);
     count(queries, number, false);
     if (is_stray(task))
         queries->strays += number; /* no atomic: one that is lost does not matter */
@@ -148,6 +161,9 @@ static __always_inline struct queries *count_queries(struct query_key *key, u32 
 static __always_inline void uncount_query(struct query_key *key)
 {
     struct queries *queries = current_queries(key, bpf_get_current_pid_tgid());
-    if (queries)
-        __sync_fetch_and_add(&queries->number, -1);
+    if (!queries)
+        return;
+    __sync_fetch_and_add(&queries->number, -1);
+    if (queries->unanswered)
+        queries->unanswered--;
 }

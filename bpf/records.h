@@ -105,6 +105,10 @@ struct queries {
     u64 seen;   /* what `changes` said of the process when it was described */
     u32 lookup; /* enum lookup, of the first of them */
     u32 strays; /* of them: datagrams of a thread that is not the one which last did a stat or a read of resolv.conf */
+    u64 answered;         /* when the last answer was received, as far as that is seen (bpf/answers.c); 0: none was */
+    u64 unanswered_since; /* the first query since then, or of all */
+    u32 unanswered;       /* how many there were since then, or in all: one that is lost does not matter */
+    u32 unused;
 };
 
 /* How a lookup came to be a query: decides whether nscd could answer it instead. */
@@ -113,6 +117,7 @@ enum lookup {
     THROUGH_NSS, /* the same thread opened /etc/hosts shortly before */
     BY_ITSELF,   /* nobody in the process did */
     OTHER_TYPE,  /* a type that getaddrinfo(3) and gethostbyname(3) never query: MX, TXT, ... */
+    NO_QUERY,    /* there was none yet in this tick, but an answer to one before */
 };
 
 /* Where most of a tick's queries are added up: a place that the key leads to without a search. */

@@ -13,7 +13,7 @@ from exporter.escape import printable
 from exporter.feed.event_json import fields_of
 from tracer.report.events import Event, Kind
 
-_WARNINGS = frozenset({Kind.STALE})
+_WARNINGS = frozenset({Kind.STALE, Kind.UNANSWERED})
 _LOG = structlog.get_logger()
 
 

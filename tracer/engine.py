@@ -33,7 +33,7 @@ from tracer.observe.cgroups import CgroupPaths
 from tracer.observe.pods import DEFAULT_DIRECTORY, Pods
 from tracer.observe.procfs import Procfs
 from tracer.report.commands import Commands
-from tracer.report.events import Event, FlagChanges, Kind
+from tracer.report.events import AnswerChanges, Event, FlagChanges, Kind
 from tracer.report.snapshot import Snapshot
 from tracer.report.snapshots import Snapshots, view_snapshot
 from tracer.resolvconf.history import SECOND
@@ -134,6 +134,7 @@ class Tracer:
         self.looks = LookSchedule(self.views, self._procfs.root)
         self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock, unidentified, commands)
         self._flags = FlagChanges(self.ledger)
+        self._answers = AnswerChanges(self.ledger)
         readable = self._probes.listen(self._observer.record)
         self._probes.start_counting()
         self._following = True
@@ -265,10 +266,13 @@ class Tracer:
         self._latest = None
         now = self._clock.boot()
         flagged = self.ledger.evaluator.flagged
-        self._events += self._flags.take(flagged, now, self._snapshots.describe, self._snapshots.wall)
+        describe, wall = self._snapshots.describe, self._snapshots.wall
+        self._events += self._flags.take(flagged, now, describe, wall)
+        self._events += self._answers.of_flags(flagged, wall(now), describe, wall)
         if now - self._tidied >= _TIDY_EVERY:
             self._tidied = now
             self._tidy()
+            self._events += self._answers.of_host(self.snapshot())
         self._note_down(now)
 
     def _observe_and_evaluate(self) -> None:

@@ -48,9 +48,14 @@ def _some(form: Mapping[str, object], names: tuple[str, ...]) -> dict[str, objec
     return {name: form[name] for name in names}
 
 
+def _moment(time: int | None) -> str | None:
+    return None if time is None else rfc3339(time)
+
+
 def _use(uses: Sequence[NameserverUse]) -> dict[str, object]:
     last = max((use.last_query for use in uses if use.last_query is not None), default=None)
     return {
         "queries_since_removed": sum(use.queries_since_removed for use in uses),
-        "last_query": None if last is None else rfc3339(last),
+        "last_query": _moment(last),
+        **({"answers": uses[0].answers.value, "last_answer": _moment(uses[0].last_answer)} if uses else {}),
     }

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypedDict
 
 from exporter.escape import valid_text
 from tracer.report.snapshot import NameserverUse, ProcessSnapshot, Snapshot
+from tracer.verdict.answers import Answers
 from tracer.verdict.states import SEVERITY, State
 
 __all__ = ["Entry", "Host", "Table", "stands_alone", "to_table"]
@@ -34,6 +35,7 @@ class Entry(NamedTuple):
     last_query: int | None
     stale_since: int | None
     follows: str
+    answers: str
     command: str = ""
     """The command line, if that is asked for and known."""
 
@@ -121,7 +123,9 @@ def _entries(process: ProcessSnapshot, command: str) -> Iterator[Entry]:
     )
     shown = [use for use in process.nameservers if not use.ignored]
     if not process.nameservers:
-        yield Entry(*who, None, process.state.value, 0, 0, None, process.stale_since, process.follows.value, command)
+        unknown = Answers.UNKNOWN.value
+        follows, since = process.follows.value, process.stale_since
+        yield Entry(*who, None, process.state.value, 0, 0, None, since, follows, unknown, command)
     uses: dict[str, list[NameserverUse]] = {}
     for use in shown:
         uses.setdefault(use.address, []).append(use)
@@ -135,5 +139,6 @@ def _entries(process: ProcessSnapshot, command: str) -> Iterator[Entry]:
             max((use.last_query for use in same if use.last_query is not None), default=None),
             min((use.stale_since for use in same if use.stale_since is not None), default=None),
             process.follows.value,
+            same[0].answers.value,  # of the pair, whatever the transport
             command,
         )

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from exporter.escape import printable
+from tracer.report.answering import is_unanswered
 from tracer.report.snapshot import NameserverUse, ProcessSnapshot, Snapshot
 from tracer.verdict.following import Follows
 from tracer.verdict.states import State
 
-__all__ = ["GROUP_LABELS", "MOST_GROUPS", "Group", "frozen", "groups", "stale_processes"]
+__all__ = ["GROUP_LABELS", "MOST_GROUPS", "Group", "frozen", "groups", "stale_processes", "without_answers"]
 
 GROUP_LABELS = ("unit", "comm", "nameserver")
 MOST_GROUPS = 50
@@ -71,6 +72,11 @@ def frozen(snapshot: Snapshot) -> list[Group]:
         return process.follows is Follows.NO and is_listed and not use.ignored and not use.rules
 
     return _grouped(snapshot, would_stay)
+
+
+def without_answers(snapshot: Snapshot) -> list[Group]:
+    """Return the groups of flagged processes whose queries stay unanswered."""
+    return _grouped(snapshot, lambda _, use: is_unanswered(use))
 
 
 def _grouped(snapshot: Snapshot, belongs: Callable[[ProcessSnapshot, NameserverUse], bool]) -> list[Group]:

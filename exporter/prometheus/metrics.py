@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
 from exporter.escape import printable
-from exporter.prometheus.groups import GROUP_LABELS, frozen, groups, stale_processes
+from exporter.prometheus.groups import GROUP_LABELS, frozen, groups, stale_processes, without_answers
 from tracer.lookups import LookupPath, Transport
+from tracer.report.answering import nameservers_answering
 from tracer.report.snapshot import Snapshot
 from tracer.verdict.states import State
 
@@ -70,6 +71,12 @@ def _flag(snapshot: Snapshot) -> Iterator[Metric]:
         ((group.labels, group.processes) for group in frozen(snapshot)),
     )
     yield _gauge(
+        "resolvtrace_unanswered_resolver",
+        "Flagged processes of this group whose queries to this nameserver stay unanswered.",
+        GROUP_LABELS,
+        ((group.labels, group.processes) for group in without_answers(snapshot)),
+    )
+    yield _gauge(
         "resolvtrace_stale_since_timestamp_seconds",
         "When the process of this group that has been stale longest was flagged.",
         GROUP_LABELS,
@@ -118,6 +125,12 @@ def _resolv_conf(snapshot: Snapshot) -> Iterator[Metric]:
             for position, address in enumerate(view.nameservers, 1):
                 nameservers.add_metric((_HOST, address, str(position)), {})
     yield nameservers
+    yield _gauge(
+        "resolvtrace_nameserver_answering",
+        "Whether a nameserver of the host's resolv.conf answers, if it was queried in the last five minutes.",
+        ("nameserver",),
+        (((address,), int(answers)) for address, answers in nameservers_answering(snapshot).items()),
+    )
     yield _counter(
         "resolvtrace_resolv_conf_changes_total",
         "Changes of the nameservers that a resolv.conf lists; ~other is every view except the host's.",

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from exporter.escape import printable
 from exporter.text.report import unit_or_container, worth_a_look
+from tracer.report.answering import unanswered
 from tracer.report.snapshot import ProcessSnapshot, Snapshot
 from tracer.verdict.states import State
 
@@ -32,7 +33,9 @@ def nagios(check: Snapshot) -> tuple[Status, str]:
     outdated = [process for process in found if process.state == State.OUTDATED]
     detached = [probe.name for probe in check.health.probes if not probe.attached]
     if stale:
-        status, text = Status.CRITICAL, f"{len(stale)} stale: {_names(stale)}"
+        failing = sum(bool(unanswered(process)) for process in stale)
+        without = f", {failing} without answers" if failing else ""
+        status, text = Status.CRITICAL, f"{len(stale)} stale{without}: {_names(stale)}"
     elif outdated:
         status, text = Status.WARNING, f"{len(outdated)} outdated: {_names(outdated)}"
     elif detached:

@@ -13,10 +13,11 @@ from textwrap import wrap
 from exporter.escape import printable
 from exporter.text.durations import age, local
 from exporter.text.table import Column, lay_out
+from tracer.report.answering import nameservers_answering, unanswered
 from tracer.report.snapshot import NameserverUse, ProcessSnapshot, Snapshot
 from tracer.verdict.states import SEVERITY, State
 
-__all__ = ["queries", "report", "runs", "unit_or_container", "when", "worth_a_look"]
+__all__ = ["does_not_answer", "queries", "report", "runs", "unit_or_container", "when", "worth_a_look"]
 
 _SHOWN = frozenset({State.STALE, State.OUTDATED, State.GRACE, State.SUSPECT})
 """States that are shown by default. The others need no action now; ``unlisted`` is as configured."""
@@ -62,12 +63,19 @@ def report(check: Snapshot, width: int | None = None, *, everything: bool = Fals
     if rows:
         lines += ["", *lay_out(_COLUMNS, [_row(process, check.time) for process in rows], fits)]
     for process in stale:
-        lines += ["", *_details(process, text_width)]
+        lines += ["", *_details(process, check.time, text_width)]
     if everything:
         lines += _ignored(check, text_width)
-    flag = f"{len(stale)} stale." if stale else "Nothing is stale."
+    flag = _flag(stale)
     lines += ["", *wrap(f"{flag} {_hidden(check, rows)}", text_width)]
     return "\n".join(lines) + "\n"
+
+
+def _flag(stale: list[ProcessSnapshot]) -> str:
+    failing = sum(bool(unanswered(process)) for process in stale)
+    if not stale:
+        return "Nothing is stale."
+    return f"{len(stale)} stale, {failing} without answers." if failing else f"{len(stale)} stale."
 
 
 def _rank(state: str) -> int:
@@ -75,7 +83,8 @@ def _rank(state: str) -> int:
 
 
 def _ordered(processes: Iterable[ProcessSnapshot]) -> list[ProcessSnapshot]:
-    return sorted(processes, key=lambda p: (_rank(p.state), p.stale_since or 0, p.pid))
+    """Order them by state; of the stale, those whose lookups fail now come first."""
+    return sorted(processes, key=lambda p: (_rank(p.state), not unanswered(p), p.stale_since or 0, p.pid))
 
 
 def _header(check: Snapshot) -> Iterator[str]:
@@ -91,6 +100,9 @@ def _header(check: Snapshot) -> Iterator[str]:
         )
         if host.also_listed:
             yield f"Also listed, but not used by glibc: {', '.join(host.also_listed)}"
+        silent = [address for address, answers in nameservers_answering(check).items() if not answers]
+        if silent:
+            yield f"Warning: no answers from {', '.join(silent)}"
     yield f"Watching since {when(check.watching_since, now)}"
     detached = [probe.name for probe in check.health.probes if not probe.attached]
     if detached:
@@ -152,11 +164,18 @@ def _ignored(check: Snapshot, width: int) -> list[str]:
     return ["", "Ignored:", *lines] if lines else []
 
 
-def _details(process: ProcessSnapshot, width: int) -> Iterator[str]:
+def does_not_answer(use: NameserverUse, now: int) -> str:
+    """Say that a nameserver does not answer a process."""
+    last = f"; the last answer came {age(use.last_answer, now)} ago" if use.last_answer is not None else ""
+    return f"{use.address} does not answer: lookups fail{last}"
+
+
+def _details(process: ProcessSnapshot, time: int, width: int) -> Iterator[str]:
     places = [process.unit, f"pod {process.pod}" if process.pod else None]
     who = ", ".join([f"{process.comm}, pid {process.pid}", *filter(None, places)])
     yield from wrap(printable(f"{who}:"), width)
-    texts = [("Seen: ", process.reason), ("Do:   ", process.advice)]
+    now = [("Now:  ", does_not_answer(use, time)) for use in unanswered(process)]
+    texts = [*now, ("Seen: ", process.reason), ("Do:   ", process.advice)]
     for title, text in [*runs(process), *texts]:
         yield from wrap(printable(text), width, initial_indent=f"  {title}", subsequent_indent=" " * 8)
 

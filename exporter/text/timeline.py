@@ -87,6 +87,9 @@ def _queries(process: ProcessSnapshot) -> Iterator[Event]:
             yield Event(use.last_query, f"last query to {address}: {_counts(use)}", coarse=True)
         if use.stale_since:
             yield Event(use.stale_since, f"flagged: stale on {address}")
+    for address, at in {use.address: use.last_answer for use in process.nameservers}.items():
+        if at:
+            yield Event(at, f"last answer from {address}", coarse=True)
 
 
 def _transport(use: NameserverUse) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.escape import printable
 from exporter.text.durations import short
-from exporter.top.rows import FOLLOWS, RANKS, Row
+from exporter.top.rows import RANKS, WORST_FIRST, Row
 
 __all__ = ["COLUMNS", "GAP", "Column", "Placed", "fit"]
 
@@ -131,7 +131,16 @@ COLUMNS = (
         7,
         5,
         lambda row, _: row.follows,
-        lambda row: FOLLOWS.index(row.follows),
+        lambda row: WORST_FIRST.index(row.follows),
+    ),
+    Column(
+        "ANSWERS",
+        "whether the nameserver answers: yes, no, or not known",
+        7,
+        7,
+        5,
+        lambda row, _: row.answers,
+        lambda row: WORST_FIRST.index(row.answers),
     ),
 )
 

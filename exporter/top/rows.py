@@ -8,12 +8,12 @@ from typing import NamedTuple
 from exporter.feed.top_table import Entry, Table
 from tracer.verdict.states import SEVERITY
 
-__all__ = ["FOLLOWS", "RANKS", "Rates", "Row", "by_unit"]
+__all__ = ["RANKS", "WORST_FIRST", "Rates", "Row", "by_unit"]
 
 RANKS = {state.value: rank for rank, state in enumerate(SEVERITY)}
 """Worst first."""
-FOLLOWS = ("no", "unknown", "yes")
-"""Worst first."""
+WORST_FIRST = ("no", "unknown", "yes")
+"""What is said of following, and of answers."""
 _SECOND = 1_000_000_000
 
 
@@ -34,6 +34,7 @@ class Row(NamedTuple):
     last_query: int | None
     stale_since: int | None
     follows: str
+    answers: str
     command: str = ""
     members: int = 1
     """How many rows it groups."""
@@ -95,7 +96,8 @@ def _together(group: list[Row]) -> Row:
         sum(row.since_removed for row in group),
         max((row.last_query for row in group if row.last_query is not None), default=None),
         min((row.stale_since for row in group if row.stale_since is not None), default=None),
-        min((row.follows for row in group), key=FOLLOWS.index),
+        min((row.follows for row in group), key=WORST_FIRST.index),
+        min((row.answers for row in group), key=WORST_FIRST.index),
         first.command if len({row.command for row in group}) == 1 else "",
         len(group),
     )

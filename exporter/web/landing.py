@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from html import escape
 
 from exporter.escape import printable
-from exporter.prometheus.groups import Group, groups, stale_processes
+from exporter.prometheus.groups import Group, groups, stale_processes, without_answers
 from exporter.text.durations import short
+from tracer.report.answering import nameservers_answering
 from tracer.report.snapshot import Snapshot, ViewSnapshot
 from tracer.verdict.states import SEVERITY, State
 
@@ -27,7 +28,7 @@ body { font: 1rem/1.5 system-ui, sans-serif; margin: 1rem auto; max-width: 60rem
 h1 { font-size: 1.3rem; }
 h2 { font-size: 1.05rem; margin-top: 1.8rem; }
 .flag { border-left: .4rem solid; font-size: 1.2rem; padding: .4rem .8rem; }
-.stale { color: var(--stale); } .outdated { color: var(--outdated); } .well { color: var(--well); }
+.stale, .failing { color: var(--stale); } .outdated { color: var(--outdated); } .well { color: var(--well); }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem .25rem 0; text-align: left; }
 td, th { white-space: nowrap; }
@@ -51,9 +52,10 @@ def landing(snapshot: Snapshot, telemetry_path: str) -> str:
     host = next((view for view in snapshot.views if view.id == "host"), None)
     parts = [
         _flag(snapshot),
+        *_groups("Stale, without answers: lookups fail now", "failing", without_answers(snapshot), snapshot),
         *_groups("Stale", "stale", groups(snapshot, State.STALE), snapshot),
         *_groups("Outdated", "outdated", groups(snapshot, State.OUTDATED), snapshot),
-        *_nameservers(host, snapshot.time),
+        *_nameservers(host, snapshot),
         *_states(snapshot),
         *_health(snapshot),
         _links(telemetry_path),
@@ -118,10 +120,11 @@ def _groups(title: str, kind: str, found: list[Group], snapshot: Snapshot) -> It
             for group in found
         ),
     )
-    yield "<p>Run <code>resolvtrace check</code> for the reasons and what to do.</p>" if kind == "stale" else ""
+    if kind == "stale":
+        yield "<p>Run <code>resolvtrace check</code> for the reasons and what to do.</p>"
 
 
-def _nameservers(host: ViewSnapshot | None, now: int) -> Iterator[str]:
+def _nameservers(host: ViewSnapshot | None, snapshot: Snapshot) -> Iterator[str]:
     yield "<h2>Nameservers</h2>"
     if host is None:
         yield "<p>Unknown.</p>"
@@ -131,8 +134,11 @@ def _nameservers(host: ViewSnapshot | None, now: int) -> Iterator[str]:
     also = (
         f" Also listed, but not used by glibc: {', '.join(map(_text, host.also_listed))}." if host.also_listed else ""
     )
-    age = short((now - host.changed_at) / _SECOND)
+    age = short((snapshot.time - host.changed_at) / _SECOND)
     yield f"<p><strong>{listed}</strong>{implicit}; since {_moment(host.changed_at)} ({age}).{also}</p>"
+    silent = [_text(address) for address, answers in nameservers_answering(snapshot).items() if not answers]
+    if silent:
+        yield f'<p class="stale">No answers from {", ".join(silent)}.</p>'
     changes = [one for one in host.history if one.generation > 1][-_MOST_CHANGES:]
     if changes:
         yield "<h2>Changes</h2>"

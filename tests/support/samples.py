@@ -23,6 +23,7 @@ from tracer.report.snapshot import (
     Snapshot,
     ViewSnapshot,
 )
+from tracer.verdict.answers import Answers
 from tracer.verdict.following import Follows
 from tracer.verdict.states import State
 
@@ -129,6 +130,7 @@ def full() -> Snapshot:
             unit="ssh.service",
             follows=Follows.NO,
             follows_reason="sent 168 queries over 840 s without checking or re-reading the file",
+            nameservers=(use(State.CURRENT, NEW, answers=Answers.YES, last_answer=CHANGE + 230 * SECOND),),
         ),
         process(102, State.CURRENT, "cron", nameservers=(), lookup_path=LookupPath.NSCD, last_read=None),
         process(
@@ -156,7 +158,21 @@ def full() -> Snapshot:
             uid=None,
             command=("/usr/bin/getip", "--loop", "a name"),
         ),
-        process(4712, State.STALE, "getip", stale_since=CHANGE + 30 * SECOND, lookup_path=LookupPath.DIRECT),
+        process(
+            4712,
+            State.STALE,
+            "getip",
+            stale_since=CHANGE + 30 * SECOND,
+            lookup_path=LookupPath.DIRECT,
+            nameservers=(
+                use(
+                    State.STALE,
+                    stale_since=CHANGE + 30 * SECOND,
+                    answers=Answers.NO,
+                    last_answer=CHANGE + 120 * SECOND,
+                ),
+            ),
+        ),
         process(5000, State.STALE, HOSTILE, unit="user@1000.service", advice=f"kill {HOSTILE}"),
         process(
             6000,

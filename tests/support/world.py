@@ -80,7 +80,7 @@ class FakePlaces:
         if not self.room:
             return None
         self._last += 1
-        self._places[self._last] = key, queries._replace(number=0, handshakes=0, previous=0, last=0, strays=0)
+        self._places[self._last] = key, queries.begin()
         return self._last
 
     def retire(self, place: int) -> None:
@@ -101,20 +101,46 @@ class FakePlaces:
     def counts(self, place: int) -> Counts:
         """Tell what was counted in a place."""
         _, queries = self._places[place]
-        return Counts(queries.number, queries.previous, queries.last, queries.strays)
+        return Counts(
+            queries.number,
+            queries.previous,
+            queries.last,
+            queries.strays,
+            queries.answered,
+            queries.unanswered_since,
+            queries.unanswered,
+        )
 
     def count(self, key: QueryKey, subject: Subject, now: int, *, stray: bool) -> bool:
         """Count a query if its pair is here and its process as it was."""
+        place = self._place_of(key, subject)
+        if place is not None:
+            own, queries = self._places[place]
+            counted = queries._replace(
+                number=queries.number + 1,
+                previous=queries.last,
+                last=now,
+                strays=queries.strays + stray,
+                unanswered_since=queries.unanswered_since if queries.unanswered else now,
+                unanswered=queries.unanswered + 1,
+            )
+            self._places[place] = own, counted
+        return place is not None
+
+    def answer(self, key: QueryKey, subject: Subject, now: int) -> bool:
+        """Note an answer if its pair is here and its process as it was."""
+        place = self._place_of(key, subject)
+        if place is not None:
+            own, queries = self._places[place]
+            self._places[place] = own, queries._replace(answered=now, unanswered=0)
+        return place is not None
+
+    def _place_of(self, key: QueryKey, subject: Subject) -> int | None:
         for place in self._ready:
             own, queries = self._places[place]
-            is_same = _sharing(queries.subject) == _sharing(subject) and queries.subject.root == subject.root
-            if own == key and is_same:
-                counted = queries._replace(
-                    number=queries.number + 1, previous=queries.last, last=now, strays=queries.strays + stray
-                )
-                self._places[place] = own, counted
-                return True
-        return False
+            if own == key and _sharing(queries.subject) == _sharing(subject) and queries.subject.root == subject.root:
+                return place
+        return None
 
 
 class Kernel:
@@ -255,13 +281,25 @@ class Kernel:
             if transport is Transport.UDP and self.steady.count(key, self.subject(pid), now, stray=stray):
                 continue
             before = self._described(key, now, lookup)
+            if before.lookup == Lookup.NO_QUERY:
+                before = before._replace(first=now, lookup=lookup)
             self.counted[key] = before._replace(
                 number=before.number + 1,
                 handshakes=before.handshakes + handshake,
                 previous=before.last,
                 last=now,
                 strays=before.strays + stray,
+                unanswered_since=before.unanswered_since if before.unanswered else now,
+                unanswered=before.unanswered + 1,
             )
+
+    def answer(self, pid: int, address: str = OLD, *, netns: int = NETNS) -> None:
+        """Let an answer be received in a way that is seen."""
+        now = self.moment()
+        key = QueryKey(netns, packed(address), pid, 0, 0, 53, _TRANSPORTS[Transport.UDP])
+        if not self.steady.answer(key, self.subject(pid), now):
+            begun = self._described(key, now, Lookup.NO_QUERY)
+            self.counted[key] = begun._replace(answered=now, unanswered=0)
 
     def steady_counts(self, place: int) -> Counts:
         """Tell what was counted in a place so far."""

@@ -174,11 +174,7 @@ class Probes:
 
     def steady_counts(self, place: int) -> records.Counts:
         """Tell what was counted in a place of :attr:`steady` so far."""
-        counts = self.steady.counts(place)
-        if not self._offset or not counts.last:
-            return counts
-        previous = counts.previous and counts.previous + self._offset
-        return counts._replace(previous=previous, last=counts.last + self._offset)
+        return self.steady.counts(place).shifted(self._offset)
 
     def process(self, pid: int) -> records.KernelProcess | None:
         """Look a process up in the lineage."""

@@ -12,7 +12,8 @@ SOURCE = Path(__file__).resolve().parents[2] / "bpf"
 FILES = (
     *("records.h", "current.h", "maps.h"),
     *("lineage.c", "opens.c", "lookups.c"),
-    *("query_key.h", "slots.h", "steady.h", "counting.h", "cgroup.h", "datagrams.c", "segments.c", "egress.c"),
+    *("query_key.h", "slots.h", "steady.h", "counting.h", "cgroup.h"),
+    *("datagrams.c", "segments.c", "egress.c", "answers.c"),
 )
 
 BPF_PROG_TYPE_CGROUP_SKB = 8
@@ -39,6 +40,8 @@ CGROUP_PROGRAMS = (
     CgroupProgram("sendmsg4", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, 14),
     CgroupProgram("sendmsg6", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, 15),
     CgroupProgram("egress", BPF_PROG_TYPE_CGROUP_SKB, 1),
+    CgroupProgram("recvmsg4", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, 19),
+    CgroupProgram("recvmsg6", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, 20),
 )
 
 

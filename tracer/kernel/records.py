@@ -85,6 +85,7 @@ class Lookup(IntEnum):
     THROUGH_NSS = 1
     BY_ITSELF = 2
     OTHER_TYPE = 3
+    NO_QUERY = 4
 
 
 BIRTH_SHIFT = 20
@@ -174,7 +175,11 @@ class QueryKey(NamedTuple):
 
 
 class Queries(NamedTuple):
-    """Its queries within one tick. ``previous`` is the time of the one before the last, 0 if there is none."""
+    """Its queries within one tick. ``previous`` is the time of the one before the last, 0 if there is none.
+
+    ``answered`` is when the last answer came, 0 if none was seen; ``unanswered`` how many queries were sent since
+    then, or in all, and ``unanswered_since`` when the first of them was sent.
+    """
 
     subject: Subject
     number: int
@@ -185,6 +190,15 @@ class Queries(NamedTuple):
     seen: int
     lookup: int
     strays: int = 0
+    answered: int = 0
+    unanswered_since: int = 0
+    unanswered: int = 0
+
+    def begin(self) -> Queries:
+        """Give it as it is before any query or answer."""
+        return self._replace(
+            number=0, handshakes=0, previous=0, last=0, strays=0, answered=0, unanswered_since=0, unanswered=0
+        )
 
     def shifted(self, offset: int) -> Queries:
         """Give it with times of another clock, ``offset`` nanoseconds ahead."""
@@ -193,16 +207,30 @@ class Queries(NamedTuple):
             first=self.first + offset,
             previous=self.previous and self.previous + offset,
             last=self.last + offset,
+            answered=self.answered and self.answered + offset,
+            unanswered_since=self.unanswered_since and self.unanswered_since + offset,
         )
 
 
 class Counts(NamedTuple):
-    """Queries of a slot: how many since it is used, and when the last two were; ``strays`` as in :class:`Queries`."""
+    """Queries of a slot: how many since it is used, and when the last two were; the others as in :class:`Queries`."""
 
     number: int
     previous: int
     last: int
     strays: int = 0
+    answered: int = 0
+    unanswered_since: int = 0
+    unanswered: int = 0
+
+    def shifted(self, offset: int) -> Counts:
+        """Give it with times of another clock, ``offset`` nanoseconds ahead."""
+        return self._replace(
+            previous=self.previous and self.previous + offset,
+            last=self.last and self.last + offset,
+            answered=self.answered and self.answered + offset,
+            unanswered_since=self.unanswered_since and self.unanswered_since + offset,
+        )
 
 
 class KernelProcess(NamedTuple):
@@ -244,9 +272,9 @@ _SUBJECT = f"8Q7I4x{COMM_BYTES}s"
 _SUBJECT_FIELDS = len(Subject._fields)
 _RECORD = struct.Struct(f"={_SUBJECT}3Q4IiI{PATH_BYTES}s{LINE}Q")
 _QUERY_KEY = struct.Struct("=Q16s3IHBx")
-_QUERIES = struct.Struct(f"={_SUBJECT}q5Q2I")
+_QUERIES = struct.Struct(f"={_SUBJECT}q5Q2I2QI4x")
 _SLOT_HEAD = struct.Struct("=2Q")
-_COUNTS = struct.Struct("=q5Q2I")
+_COUNTS = struct.Struct("=q5Q2I2QI")
 _COUNTS_AT = _SLOT_HEAD.size + _QUERY_KEY.size + struct.calcsize(f"={_SUBJECT}")
 _PROCESS = struct.Struct(f"={_LINE_AT + LINE}Q4IQ")
 _CONNECTOR = struct.Struct("=2Q3I2H")
@@ -328,8 +356,8 @@ def pack_claimed_slot(key: QueryKey, queries: Queries) -> bytes:
 
 def parse_counts(data: bytes) -> Counts:
     """Read what was counted in a slot."""
-    number, _handshakes, _first, previous, last, _seen, _lookup, strays = _COUNTS.unpack_from(data, _COUNTS_AT)
-    return Counts(number, previous, last, strays)
+    number, _handshakes, _first, previous, last, _seen, _lookup, *others = _COUNTS.unpack_from(data, _COUNTS_AT)
+    return Counts(number, previous, last, *others)
 
 
 def parse_process(data: bytes) -> KernelProcess:

@@ -40,8 +40,7 @@ class SteadyPairs:
 
         It is as ``queries`` tells, until the programs see that something of it has changed.
         """
-        begin = queries._replace(number=0, handshakes=0, previous=0, last=0, strays=0)
-        value = records.pack_claimed_slot(key, begin)
+        value = records.pack_claimed_slot(key, queries.begin())
         first = first_place(records.pack_query_key(key), self._bits)
         for place in range(first, first + WAYS):
             if place not in self._used:

@@ -140,6 +140,9 @@ class Ledger:
             process.owner = self.processes.owner_in_line(process.line, process.res_state) or process
 
     def _enter_queries(self, sent: seen.QueriesSent) -> None:
+        if not sent.queries.number:
+            self._enter_answer(sent)
+            return
         subject = sent.subject
         process = self._find(subject)
         process.note_flags(subject.flags, sent.queries.last)
@@ -152,6 +155,15 @@ class Ledger:
         if owner is not process:
             owner.note_check(process.checked)
             self._add(owner, sent, by_worker=True)
+
+    def _enter_answer(self, sent: seen.QueriesSent) -> None:
+        """Enter an answer that came without another query; from what nobody queried it is none."""
+        key = PairKey(sent.address, sent.netns)
+        process = self.processes.get(seen.key_of(sent.subject))
+        for one in {process, process.owner} if process is not None else ():
+            if key in one.pairs:
+                _note_answers(one.pairs[key], sent)
+                self.changed.add(one)
 
     def _owner_of(self, process: Process, subject: Subject) -> Process:
         """Find whose state it used, as the kernel side says; the process itself if it was its own."""
@@ -188,6 +200,7 @@ class Ledger:
         use = pair.uses.setdefault((sent.port, sent.transport), Use())
         use.add(sent.queries, removal, by_worker=by_worker)
         process.note_asked(sent.address, sent.queries, complete=sent.lookup is None)
+        _note_answers(pair, sent)
         return key, pair
 
     def _drop_oldest_unlisted(self, process: Process) -> None:
@@ -219,6 +232,9 @@ class Ledger:
     def count_steady(self, sent: Iterable[seen.QueriesSent]) -> None:
         """Enter queries of which that was so, outside of any tick."""
         for one in sent:
+            if not one.queries.number:
+                self._enter_answer(one)
+                continue
             process = self._find(one.subject)
             process.note_flags(one.subject.flags, one.queries.last)
             process.note_check(one.subject.checked)
@@ -532,6 +548,11 @@ class Ledger:
         """Tell which views living processes are judged by, or would be."""
         used = (view for one in self.processes if lives(one) for view in (one.view, one.own_view))
         return {view.id for view in used if view is not None}
+
+
+def _note_answers(pair: Pair, sent: seen.QueriesSent) -> None:
+    if sent.transport is Transport.UDP:
+        pair.answering.add(sent.queries.number, sent.queries.first, sent.queries.last, sent.answers)
 
 
 def _origin(process: Process) -> Origin | None:

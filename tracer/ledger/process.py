@@ -10,6 +10,7 @@ from tracer.kernel.records import Lookup, ProcessFlag, Service, is_ancestor
 from tracer.ledger.resolver_state import Read, ResolverState
 from tracer.lookups import LookupPath, Transport
 from tracer.resolvconf.view import View
+from tracer.verdict.answers import Answering, Answers
 from tracer.verdict.following import Asking
 from tracer.verdict.rules import Action, Ruling
 from tracer.verdict.states import SEVERITY, State
@@ -93,6 +94,7 @@ class Pair:
     """What the administrator's rules make of it."""
     removed: Removed | None = None
     """The removal in force, as of the last evaluation."""
+    answering: Answering = field(default_factory=Answering)
 
     @property
     def ignored(self) -> bool:
@@ -108,7 +110,8 @@ class Pair:
                 # What the heir sent as a worker is in the owner's count already.
                 use.worker_queries = max(0, use.worker_queries - did.queries)
                 use.queries += did.queries
-        return Pair(self.evidence, uses, self.state, self.ruling, self.removed)
+        answering = max((self.answering, *((own.answering,) if own else ())), key=lambda one: (one.last, one.queried))
+        return Pair(self.evidence, uses, self.state, self.ruling, self.removed, replace(answering))
 
 
 @dataclass(slots=True)
@@ -319,6 +322,11 @@ class Process:
             suspends,
             self.read_state.appeared,
         )
+
+    def answers(self, key: PairKey) -> Answers:
+        """Tell whether a nameserver answers it."""
+        others = (pair.answering.last for other, pair in self.pairs.items() if other != key)
+        return self.pairs[key].answering.answers(max(others, default=0))
 
     @property
     def lookup_path(self) -> LookupPath:

@@ -20,6 +20,7 @@ from tracer.observe import rootfs
 from tracer.resolvconf.history import Generation, History, Removal
 from tracer.resolvconf.view import View
 from tracer.resolvconf.view_table import SavedView
+from tracer.verdict.answers import Answering
 from tracer.verdict.following import Asking
 from tracer.verdict.states import State
 from tracer.verdict.verdict import Evidence, FirstRead
@@ -70,6 +71,7 @@ class PairRecord:
     state: State
     evidence: Evidence
     uses: tuple[UseRecord, ...]
+    answering: Answering = field(default_factory=Answering)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,7 @@ def process_record(process: Process) -> ProcessRecord:
                 pair.state,
                 pair.evidence,
                 tuple(UseRecord(port, transport, use) for (port, transport), use in pair.uses.items()),
+                pair.answering,
             )
             for key, pair in process.pairs.items()
         ),
@@ -215,7 +218,10 @@ def pairs_of(record: ProcessRecord) -> dict[PairKey, Pair]:
     """Read a process's pairs."""
     return {
         PairKey(one.address, one.netns): Pair(
-            one.evidence, {(use.port, use.transport): use.use for use in one.uses}, one.state
+            one.evidence,
+            {(use.port, use.transport): use.use for use in one.uses},
+            one.state,
+            answering=one.answering,
         )
         for one in record.pairs
     }

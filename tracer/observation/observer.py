@@ -49,6 +49,7 @@ from tracer.observe.nscd import NscdClients
 from tracer.resolvconf.addresses import canonical
 from tracer.resolvconf.view import RESOLV_CONF, View
 from tracer.verdict import verdict
+from tracer.verdict.answers import AnswersSeen
 
 _TRANSPORTS = {1: Transport.UDP, 2: Transport.TCP, 3: Transport.TLS}
 _MOST_RELATIVES = 4096
@@ -358,7 +359,7 @@ class Observer:
                 self._lost[Lost.UNATTRIBUTED] += value.number
                 continue
             number = value.number + owed.pop(key, 0)
-            if number <= 0:
+            if number < 0 or not (number or value.answered):
                 # The datagram that this makes up for was counted after the turn (bpf/counting.h, uncount_query).
                 self._owed[key] = number
                 continue
@@ -370,9 +371,12 @@ class Observer:
             queries = verdict.Queries(number, value.first, last, value.previous, value.handshakes, value.strays)
             address = canonical(key.address, self._machine.interface(key.tgid, key.scope) if key.scope else None)
             transport = _TRANSPORTS[key.transport]
-            one = QueriesSent(value.first, subject, address, key.netns, key.port, transport, queries, value.lookup)
+            answers = AnswersSeen(value.answered, value.unanswered, value.unanswered_since)
+            one = QueriesSent(
+                value.first, subject, address, key.netns, key.port, transport, queries, value.lookup, answers
+            )
             sent.append(one)
-            if transport is Transport.UDP and not key.scope and not key.tick_part:
+            if number and transport is Transport.UDP and not key.scope and not key.tick_part:
                 self._counted.append((key, value, one))
         return sent
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from tracer.kernel.records import Counts, Queries, QueryKey
 from tracer.observation.values import QueriesSent, key_of, owner_key_of
 from tracer.verdict import verdict
+from tracer.verdict.answers import AnswersSeen
 
 _Process = tuple[int, int, int]
 """Pid, birth and number of execs."""
@@ -52,6 +53,7 @@ class _Kept:
     """As it was last reported."""
     number: int = 0
     strays: int = 0
+    answered: int = 0
     """How much of what was counted has been reported."""
 
 
@@ -118,13 +120,18 @@ class SteadyQueries:
     def _more(self, kept: _Kept, place: int) -> Iterator[QueriesSent]:
         """Give what was counted since, if anything; the first of it is known to be after the one before."""
         counts = self._kernel.steady_counts(place)
-        number = counts.number - kept.number
-        if number <= 0:
+        number = max(0, counts.number - kept.number)
+        is_answered = counts.answered > kept.answered
+        if not (number or is_answered):
             return
-        strays, kept.number, kept.strays = counts.strays - kept.strays, counts.number, counts.strays
+        answers = (
+            AnswersSeen(counts.answered, counts.unanswered, counts.unanswered_since) if is_answered else AnswersSeen()
+        )
         before = kept.sent.queries.last
-        queries = verdict.Queries(number, before, max(before, counts.last), counts.previous, strays=strays)
-        kept.sent = kept.sent._replace(at=before, queries=queries, lookup=None)
+        last = max(before, counts.last) if number else before
+        queries = verdict.Queries(number, before, last, counts.previous, strays=counts.strays - kept.strays)
+        kept.number, kept.strays, kept.answered = counts.number, counts.strays, counts.answered
+        kept.sent = kept.sent._replace(at=before, queries=queries, lookup=None, answers=answers)
         yield kept.sent
 
 

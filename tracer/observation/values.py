@@ -12,6 +12,7 @@ from tracer.identity import Identity
 from tracer.kernel.records import Subject
 from tracer.lookups import Transport
 from tracer.resolvconf.view import View
+from tracer.verdict.answers import AnswersSeen
 from tracer.verdict.verdict import Queries
 
 
@@ -44,7 +45,9 @@ class QueriesSent(NamedTuple):
     port: int
     transport: Transport
     queries: Queries
+    """Of which there may be none: then an answer came to some of an earlier tick."""
     lookup: int | None
+    answers: AnswersSeen = AnswersSeen()
 
 
 class FileRead(NamedTuple):

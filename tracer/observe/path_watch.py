@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 import select
+import stat
 import struct
 from collections import deque
 from contextlib import ExitStack, suppress
@@ -119,6 +120,8 @@ class PathWatch:
         with suppress(FileNotFoundError), rootfs.opened_below(root, b"/".join(names) or b".") as found:
             if _kind_of_file_system(found) not in _LOCAL:
                 raise OSError(errno.EOPNOTSUPP, "another machine may change it", self._path)
+            if name is None and not stat.S_ISREG(os.fstat(found).st_mode):
+                return  # others write to /dev/null, and nobody reads a nameserver there
             added = _LIBC.inotify_add_watch(self._inotify, b"/proc/self/fd/%d" % found, mask)
             watch = _checked(added, "inotify_add_watch")
             self._names.setdefault(watch, set()).update(() if name is None else (name,))

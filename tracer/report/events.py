@@ -6,17 +6,19 @@ when ``check`` begins or ceases to show the flag.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from tracer.ledger.ledger import Ledger
 from tracer.ledger.process import Pair, PairKey, Process
-from tracer.report.snapshot import ProcessSnapshot, ViewSnapshot
+from tracer.report.answering import nameservers_answering
+from tracer.report.snapshot import ProcessSnapshot, Snapshot, ViewSnapshot
+from tracer.verdict.answers import Answers
 from tracer.verdict.states import State
 
-__all__ = ["Event", "FlagChanges", "Kind", "Why"]
+__all__ = ["AnswerChanges", "Event", "FlagChanges", "Kind", "Why"]
 
 
 class Kind(StrEnum):
@@ -27,6 +29,10 @@ class Kind(StrEnum):
     CLEARED = "cleared"
     CHANGED = "changed"
     """A resolv.conf lists other nameservers than before."""
+    UNANSWERED = "unanswered"
+    """A nameserver stopped answering a flagged process, or one of the host's resolv.conf stopped answering anybody."""
+    ANSWERED = "answered"
+    """It answers again."""
 
 
 class Why(StrEnum):
@@ -46,8 +52,8 @@ class Why(StrEnum):
 class Event:
     """One event. ``at`` is nanoseconds since the Unix epoch. What does not apply to its kind is None.
 
-    ``process`` is as it was when a flag was raised or cleared, ``stale_since`` when the flag had been raised. ``view``
-    is the file that changed.
+    ``process`` is as it was when a flag was raised or cleared, or the answers stopped; ``stale_since`` when the flag
+    had been raised. ``view`` is the file that changed, or lists the nameserver.
     """
 
     kind: Kind
@@ -110,7 +116,47 @@ class FlagChanges:
         return sorted(found, key=lambda event: (event.at, event.process.pid if event.process else 0))
 
 
-def _flags(flagged: Collection[Process]) -> Iterator[tuple[Flag, int]]:
+class AnswerChanges:
+    """Compares which nameservers answer with what was so before: flagged processes, and those of the host's file."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Begin with those that got no answers when a former daemon stopped: that is no news."""
+        flags = dict(_flags(ledger.processes))
+        self._failing = {flag for flag in flags if flag.process.answers(flag.key) is Answers.NO}
+        self._silent: set[str] = set()
+
+    def of_flags(
+        self,
+        flagged: Collection[Process],
+        at: int,
+        describe: Callable[[Process], ProcessSnapshot],
+        wall: Callable[[int], int],
+    ) -> Iterator[Event]:
+        """Give whose answers stopped or came back since the last call, as long as it is flagged.
+
+        ``at`` is when that is, in nanoseconds since the Unix epoch; the others are as in :meth:`FlagChanges.take`.
+        """
+        failing = set()
+        for flag, since in sorted(_flags(flagged), key=lambda found: (found[0].process.pid, found[0].key)):
+            answers, was_failing = flag.process.answers(flag.key), flag in self._failing
+            if answers is Answers.NO or (was_failing and answers is not Answers.YES):
+                failing.add(flag)
+            if was_failing is not (flag in failing):
+                kind = Kind.ANSWERED if was_failing else Kind.UNANSWERED
+                yield Event(kind, at, describe(flag.process), flag.key.address, wall(since))
+        self._failing = failing
+
+    def of_host(self, snapshot: Snapshot) -> Iterator[Event]:
+        """Give which nameservers of the host's file stopped answering, or answer again, since the last call."""
+        host = next((view for view in snapshot.views if view.id == "host"), None)
+        for address, answers in nameservers_answering(snapshot).items():
+            if answers is (address in self._silent):
+                yield Event(Kind.ANSWERED if answers else Kind.UNANSWERED, snapshot.time, nameserver=address, view=host)
+                self._silent ^= {address}
+        self._silent &= set(host.nameservers if host is not None else ())
+
+
+def _flags(flagged: Iterable[Process]) -> Iterator[tuple[Flag, int]]:
     """Give the flags that are counted: of owners and of processes of their own."""
     for process in flagged:
         if process.is_worker or process.ended is not None:

@@ -17,6 +17,7 @@ from typing import Annotated
 
 from tracer.kernel.health import MapHealth, ProbeHealth
 from tracer.lookups import LookupPath, Transport
+from tracer.verdict.answers import Answers
 from tracer.verdict.following import Follows
 from tracer.verdict.states import State
 
@@ -105,6 +106,10 @@ class NameserverUse:
     """The generation that removed it, if it is not listed now."""
     grace_until: Time | None = None
     """When the grace period of that removal ends for this process."""
+    answers: Answers = Answers.UNKNOWN
+    """Whether the nameserver answers this process."""
+    last_answer: Time | None = None
+    """When it last did, as far as that was seen."""
 
     @property
     def estimated(self) -> bool:

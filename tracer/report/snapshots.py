@@ -249,6 +249,8 @@ def _uses(process: Process, wall: Wall) -> list[NameserverUse]:
             ignored=pair.ignored,
             removed_in=pair.removed.generation if pair.removed else None,
             grace_until=wall(pair.removed.grace_until) if pair.removed else None,
+            answers=process.answers(key),
+            last_answer=wall.maybe(pair.answering.last or None),
         )
         for key, pair in process.pairs.items()
         for (port, transport), use in pair.uses.items()

@@ -17,6 +17,7 @@ from exporter.prometheus.textfile import textfile
 from tests.support.samples import CHANGE, FIXTURES, NEW, OLD, SECOND, full, process, snapshot, use
 from tracer.lookups import Transport
 from tracer.report.snapshot import Snapshot
+from tracer.verdict.answers import Answers
 from tracer.verdict.following import Follows
 from tracer.verdict.states import State
 
@@ -178,3 +179,18 @@ def test_no_command_line_is_in_any_metric() -> None:
     """It may hold a password; it is for the socket alone."""
     value = snapshot(process(1, State.STALE, command=("getip", "--password=secret"), follows=Follows.NO))
     assert "secret" not in render(value) + textfile(lambda: value)
+
+
+def test_whose_lookups_fail_has_a_series() -> None:
+    """Of the flagged only: those that get no answers."""
+    failing = process(1, State.STALE, nameservers=(use(State.STALE, answers=Answers.NO),))
+    value = snapshot(failing, process(2, State.STALE, nameservers=(use(State.STALE, answers=Answers.YES),)))
+    assert samples(value, "resolvtrace_unanswered_resolver") == {("", "getip", OLD): 1}
+    assert samples(value, "resolvtrace_stale_resolver") == {("", "getip", OLD): 2}
+
+
+def test_whether_the_hosts_nameservers_answer_has_a_series() -> None:
+    """As far as it is known."""
+    value = snapshot(process(1, nameservers=(use(State.CURRENT, NEW, answers=Answers.NO),)))
+    assert samples(value, "resolvtrace_nameserver_answering") == {(NEW,): 0}
+    assert samples(snapshot(process(1)), "resolvtrace_nameserver_answering") == {}

@@ -13,6 +13,7 @@ from exporter.text.table import width_of
 from tests.support.samples import FIXTURES, HOSTILE, NEW, OLD, SECOND, full, process, snapshot, use
 from tracer.lookups import Transport
 from tracer.report.snapshot import ProcessSnapshot
+from tracer.verdict.answers import Answers
 from tracer.verdict.states import State
 
 
@@ -156,3 +157,10 @@ def test_a_process_that_no_unit_names_is_identified_by_its_command_line() -> Non
     bare = process(1, State.STALE, "python3", command=("/usr/bin/python3", "check.py"))
     assert "  Runs: /usr/bin/python3 check.py\n" in report(snapshot(bare), 80)
     assert "Runs:" not in report(snapshot(replace(bare, unit="checks.service")), 80)
+
+
+def test_a_nameserver_of_the_host_that_does_not_answer_is_named() -> None:
+    """Whoever queries it waits, though nothing is stale."""
+    silent = process(1, nameservers=(use(State.CURRENT, NEW, answers=Answers.NO),))
+    assert f"Warning: no answers from {NEW}" in report(snapshot(silent))
+    assert "Warning" not in report(snapshot(process(1)))

@@ -7,12 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.doubles import NEW, OLD
-from tests.support.samples import process
+from tests.support.samples import NEW as LISTED
+from tests.support.samples import process, snapshot, use
 from tests.support.world import World
 from tracer.ledger.process import Process
-from tracer.report.events import FlagChanges, Kind, Why
+from tracer.report.events import AnswerChanges, FlagChanges, Kind, Why
 from tracer.report.snapshot import ProcessSnapshot
+from tracer.verdict.answers import Answers
 from tracer.verdict.rules import Action, Policy, Rule
+from tracer.verdict.states import State
 
 
 def _described(one: Process) -> ProcessSnapshot:
@@ -117,3 +120,50 @@ def test_who_exited_while_no_daemon_ran_is_reported_after_its_start(events: _Eve
     events.world.tick()
     taken = again.changes.take(events.world.ledger.evaluator.flagged, events.world.clock.now, _described, lambda at: at)
     assert [(one.kind, one.why, one.at) for one in taken] == [(Kind.CLEARED, Why.EXITED, events.world.clock.now)]
+
+
+def _answer_events(world: World, changes: AnswerChanges) -> list[tuple[Kind, int, str | None]]:
+    flagged = world.ledger.evaluator.flagged
+    taken = changes.of_flags(flagged, world.clock.now, _described, lambda boot: boot)
+    return [(one.kind, one.process.pid if one.process else 0, one.nameserver) for one in taken]
+
+
+def _lookups(world: World, number: int, *, answered: bool) -> None:
+    for _ in range(number):
+        world.query(10)
+        if answered:
+            world.answer(10)
+        world.tick(4.0)
+
+
+def test_answers_that_stop_and_come_back_are_reported_once() -> None:
+    """Of a flagged process: then its lookups fail, and it is no nuisance but an outage."""
+    world = World()
+    world.start(10)
+    world.make_stale(10)
+    changes = AnswerChanges(world.ledger)
+    _lookups(world, 2, answered=True)
+    assert _answer_events(world, changes) == []
+    _lookups(world, 5, answered=False)
+    assert _answer_events(world, changes) == [(Kind.UNANSWERED, 10, OLD)]
+    _lookups(world, 1, answered=False)
+    assert _answer_events(world, changes) == []
+    assert _answer_events(world, AnswerChanges(world.ledger)) == []  # after a restart
+    _lookups(world, 1, answered=True)
+    assert _answer_events(world, changes) == [(Kind.ANSWERED, 10, OLD)]
+
+
+def test_a_nameserver_of_the_host_that_stops_is_reported_once() -> None:
+    """However many query it; and when it answers anybody again."""
+    changes = AnswerChanges(World().ledger)
+    silent = process(1, nameservers=(use(State.CURRENT, LISTED, answers=Answers.NO),))
+    other = process(2, nameservers=(use(State.CURRENT, LISTED, answers=Answers.NO),))
+    back = process(2, nameservers=(use(State.CURRENT, LISTED, answers=Answers.YES),))
+
+    def kinds(*processes: ProcessSnapshot) -> list[tuple[Kind, str | None]]:
+        return [(one.kind, one.nameserver) for one in changes.of_host(snapshot(*processes))]
+
+    assert kinds(back) == []
+    assert kinds(silent, other) == [(Kind.UNANSWERED, LISTED)]
+    assert kinds(silent, other) == []
+    assert kinds(silent, back) == [(Kind.ANSWERED, LISTED)]

@@ -1,0 +1,76 @@
+"""Whether a nameserver answers: the rule, on what was seen of queries and answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tracer.resolvconf.history import SECOND
+from tracer.verdict.answers import Answering, Answers, AnswersSeen
+
+NOTHING = AnswersSeen()
+
+
+def queried(*times: float, begun: Answering | None = None) -> Answering:
+    """Send a query at each of these times, in seconds, each in a tick of its own and without an answer."""
+    answering = begun or Answering()
+    for time in times:
+        answering.add(1, int(time * SECOND), int(time * SECOND), NOTHING)
+    return answering
+
+
+def answered(at: float, queries: int = 1) -> Answering:
+    """Send queries of which all are answered, the last at this time in seconds."""
+    answering = Answering()
+    answering.add(queries, int(at * SECOND) - 1, int(at * SECOND) - 1, AnswersSeen(int(at * SECOND)))
+    return answering
+
+
+def test_of_what_nothing_was_seen_nothing_is_known() -> None:
+    """However often it is queried: its receives may be such as are not seen."""
+    assert Answering().answers(0) is Answers.UNKNOWN
+    assert queried(1, 6, 11, 16, 21).answers(0) is Answers.UNKNOWN
+
+
+def test_an_answer_within_ten_seconds_of_its_queries_is_a_yes() -> None:
+    """Also while the latest query waits for its own; and for good, if it queries no more."""
+    assert answered(1).answers(0) is Answers.YES
+    assert queried(11, begun=answered(1)).answers(0) is Answers.YES
+    assert queried(11.1, begun=answered(1)).answers(0) is Answers.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("times", "answers"),
+    [
+        ((2, 7, 12), Answers.NO),
+        ((20, 21, 31), Answers.NO),
+        ((20, 21, 29), Answers.UNKNOWN),
+        ((20, 31), Answers.UNKNOWN),
+    ],
+    ids=["three in ten seconds", "after a pause", "in less", "two only"],
+)
+def test_answers_that_stopped_are_a_no(times: tuple[float, ...], answers: Answers) -> None:
+    """After three queries over ten seconds."""
+    assert queried(*times, begun=answered(1)).answers(0) is answers
+
+
+def test_the_answers_of_another_nameserver_show_that_answers_are_seen() -> None:
+    """If they came since this one was queried: before that the process may have received in another way."""
+    silent = queried(5, 10, 15)
+    assert silent.answers(others=6 * SECOND) is Answers.NO
+    assert silent.answers(others=4 * SECOND) is Answers.UNKNOWN
+
+
+def test_it_answers_again() -> None:
+    """The count of what stayed unanswered begins anew."""
+    answering = queried(2, 7, 12, begun=answered(1))
+    answering.add(1, 13 * SECOND, 13 * SECOND, AnswersSeen(13 * SECOND))
+    assert answering.answers(0) is Answers.YES
+    assert queried(30, 35, begun=answering).answers(0) is Answers.UNKNOWN
+
+
+def test_of_a_tick_in_which_some_were_answered_the_rest_counts() -> None:
+    """As the programs tell it: how many were sent after the last answer, and since when."""
+    answering = Answering()
+    answering.add(5, SECOND, 4 * SECOND, AnswersSeen(2 * SECOND, 2, 3 * SECOND))
+    assert (answering.last, answering.unanswered, answering.since) == (2 * SECOND, 2, 3 * SECOND)
+    assert queried(13, begun=answering).answers(0) is Answers.NO
