@@ -19,7 +19,7 @@ from exporter.demo.lab import wait_until
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "resolvtrace.rules.yml"
 SCRAPE = DEPLOY / "prometheus" / "scrape.yml"
-_LISTENING = re.compile(r'msg="Listening on" address=(\S+)')
+_LISTENING = re.compile(r'msg="Listening on".* address=(\S+)')
 _START_SECONDS = 60
 """They are large programs, and the machine may be busy."""
 

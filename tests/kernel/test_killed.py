@@ -72,7 +72,10 @@ def marked(mark: str) -> list[int]:
 
 
 def loader_of(pid: int) -> list[int]:
-    """Give a daemon's loader, if it has one: the child that runs the daemon's own program, unlike its root readers."""
+    """Give a daemon's loader, if it has one: the child that runs the daemon's own program, unlike its root readers.
+
+    A root reader that has not executed its own yet comes behind it.
+    """
 
     def program(process: int) -> bytes:
         return Path(f"/proc/{process}/cmdline").read_bytes()
@@ -136,7 +139,7 @@ def test_killed_while_it_loads(tmp_path: Path, delays: list[float]) -> None:
 def test_a_dead_loader_is_reported(tmp_path: Path) -> None:
     """If the loader is killed (out of memory, say) the daemon says so and exits."""
     with loading(tmp_path, "dead-loader") as process:
-        (loader,) = wait_until(lambda: loader_of(process.pid), 30, "the loader")
+        loader, *_ = wait_until(lambda: loader_of(process.pid), 30, "the loader")
         os.kill(loader, signal.SIGKILL)
         assert process.wait(30) == 1
     (line,) = (tmp_path / "log").read_text().splitlines()

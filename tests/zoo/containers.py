@@ -25,14 +25,16 @@ PRIVATE_TMP = f"mkdir -p /run/private; mount -n -t tmpfs private /run/private; {
 # A unit with BindReadOnlyPaths=/etc/resolv.conf. rename(2) over a file that is a mount point elsewhere takes the mount
 # away (Linux 3.18, detach_mounts()), so it follows.
 KEPT = f"mount -n --bind /etc/resolv.conf /etc/resolv.conf; {LOOP}"
-# A container: a root of its own, over whose etc/resolv.conf the host's file is mounted, as engines do.
+# A container: a root of its own, over whose etc/resolv.conf the host's file is mounted, as engines do. util-linux of
+# Debian 14 has no pivot_root(8).
 CONTAINED = """
 mkdir -p /run/container; mount -n -t tmpfs container /run/container; cd /run/container
 mkdir etc usr proc; cp -a /etc/nsswitch.conf /etc/hosts etc; : >etc/resolv.conf
 mount -n --rbind /usr usr; mount -n -t proc proc proc
 for link in bin sbin lib lib64; do ln -s usr/$link $link; done
 cp "$0" loop; mount -n --bind /etc/resolv.conf etc/resolv.conf
-mkdir old; pivot_root . old; umount -l /old;
+mkdir old; /usr/bin/python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).pivot_root(b".", b"old"))'
+umount -l /old
 exec /loop "$@"
 """
 # A chroot with a copy of the file, which nobody refreshes (Postfix, chroot=y).

@@ -41,6 +41,12 @@ def program_of(package: str, path: str) -> Path:
     return next(place for place in (tree / "usr" / path, tree / path) if place.exists())
 
 
+def installed(package: str) -> str:
+    """Give the version of a package that is installed; nothing if it is not."""
+    query = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    return subprocess.run(query, check=False, capture_output=True, text=True).stdout
+
+
 def is_in_release(package: str) -> bool:
     """Say whether this release of Debian has a package."""
     found = subprocess.run(["apt-cache", "show", "--no-all-versions", package], capture_output=True, check=False)
