@@ -282,6 +282,8 @@ def _state_of_removed(
 ) -> State:
     if evidence.flagged is not None:
         return State.STALE
+    if now <= removal.noticed:
+        return State.GRACE  # what it sent since then is not known yet
     left = State.RETIRED if _has_left(removal, behaviour) else State.QUIET
     if evidence.last is None or evidence.last <= removal.noticed or is_clear(evidence, removal, behaviour, thresholds):
         return left

@@ -84,6 +84,21 @@ def test_a_grace_is_over_when_all_that_was_queried_in_it_is_entered() -> None:
     assert world.state(10) is State.STALE
 
 
+def test_who_queried_right_after_a_change_is_not_quiet_before_that_is_counted() -> None:
+    """It is in its grace until the tick ends, and follows then."""
+    world = _reader()
+    world.query(10)
+    world.tick()
+    world.change(NEW)
+    world.read(10)
+    world.query(10, NEW)
+    world.ledger.note_change(world.process(10))
+    world.ledger.evaluate_changed()
+    assert world.state(10) is State.GRACE
+    world.tick()
+    assert world.state(10) is State.RETIRED
+
+
 def test_a_node_process_stays_flagged_though_it_looks_at_the_file_each_time() -> None:
     """getaddrinfo() stats and queries the new one, c-ares the old one: no flapping after the own read's grace."""
     world = _reader()
