@@ -134,12 +134,12 @@ COLUMNS = (
         lambda row: WORST_FIRST.index(row.follows),
     ),
     Column(
-        "ANSWERS",
-        "whether the nameserver answers: yes, no, or not known",
-        7,
-        7,
+        "ANS",
+        "whether the nameserver answers: yes, no, or - if it is not known",
+        3,
+        3,
         5,
-        lambda row, _: row.answers,
+        lambda row, _: "-" if row.answers == "unknown" else row.answers,
         lambda row: WORST_FIRST.index(row.answers),
     ),
 )

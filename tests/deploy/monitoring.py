@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -50,6 +51,9 @@ class Service:
         try:
             with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):  # noqa: S310 -- http, as below
                 return True
+        except urllib.error.HTTPError as error:
+            error.close()
+            return False
         except OSError:
             return False
 

@@ -13,7 +13,15 @@ import pytest
 
 from tests.support.tracing import daemon
 
-CGROUP_PROGRAMS = {"on_connect4", "on_connect6", "on_sendmsg4", "on_sendmsg6", "on_egress"}
+CGROUP_PROGRAMS = {
+    "on_connect4",
+    "on_connect6",
+    "on_sendmsg4",
+    "on_sendmsg6",
+    "on_recvmsg4",
+    "on_recvmsg6",
+    "on_egress",
+}
 MOST_MAP_BYTES = 6 << 20
 
 # linux/bpf.h and linux/bpf_common.h
