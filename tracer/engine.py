@@ -308,9 +308,11 @@ class Tracer:
         """
         now = self._clock.boot()
         if self._latest is None or now - self._made >= SECOND:
+            self.consume()
+            is_all_counted = not (self._probes.has_counted() or self._observer.has_news)
             self.ledger.evaluate_changed()
             self._count_steady()
-            self._latest, self._made = self._snapshots.make(), now
+            self._latest, self._made = self._snapshots.make(now if is_all_counted else self.ledger.complete_until), now
         return self._latest
 
     def snapshot_with_commands(self) -> Snapshot:

@@ -132,8 +132,7 @@ class World:
     def tick(self) -> Self:
         """Wait for a tick to end: what follows at once happens within the next one."""
         self.tell("tick")
-        before = self.daemon.check()["time"]
-        wait_until(lambda: self.daemon.check()["time"] != before, SECONDS, "a tick")
+        self.daemon.settle()
         return self
 
     @contextmanager

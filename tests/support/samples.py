@@ -109,6 +109,7 @@ def snapshot(*processes: ProcessSnapshot, **changes: object) -> Snapshot:
         processes=processes,
         watching_since=CHANGE - 3600 * SECOND,
         past_uses=(),
+        counted_until=CHANGE + 239 * SECOND,
         health=Health(),
         ready=True,
     )

@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,9 @@ class Daemon:
             raise AssertionError(f"{error}\n{self.log()}") from error
 
     def settle(self) -> None:
-        """Wait until all sent so far is counted: the snapshot after the next began to count after this call."""
-        for _ in range(2):
-            before = self.check()["time"]
-            wait_until(lambda before=before: self.check()["time"] != before, 5, "the next snapshot")  # type: ignore[misc]
+        """Wait until all sent so far is counted."""
+        begun = datetime.now(UTC)
+        wait_until(lambda: datetime.fromisoformat(self.check()["counted_until"]) > begun, 5, "all to be counted")
 
     def metrics(self) -> str:
         """Scrape /metrics."""

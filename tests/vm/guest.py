@@ -9,6 +9,7 @@ import smtplib
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,11 +108,9 @@ def wait_for(test: Callable[[Check], bool], what: str) -> Check:
 
 
 def settle() -> Check:
-    """Give an answer in which all that was sent so far is counted: the second from now."""
-    for _ in range(2):
-        before = check()["time"]
-        seen = wait_for(lambda seen, before=before: bool(seen["time"] != before), "the next snapshot")  # type: ignore[misc]
-    return seen
+    """Give an answer in which all that was sent so far is counted."""
+    begun = datetime.now(UTC)
+    return wait_for(lambda seen: datetime.fromisoformat(seen["counted_until"]) > begun, "all to be counted")
 
 
 def show() -> dict[str, str]:

@@ -61,14 +61,14 @@ class Ledger:
         self._counted: list[tuple[Pair, Transport, int]] = []
         self._unsteady: list[Process] = []
         self._steady_unsaved: set[Process] = set()
-        self._complete_until = 0
+        self.complete_until = 0
         """Until when all that happened is entered: a query after it may still turn out to have been late."""
 
     # What the tick observed.
 
     def apply(self, batch: seen.Batch) -> None:
         """Enter a tick's observations, in order of time."""
-        self._complete_until = batch.until
+        self.complete_until = batch.until
         self._newcomers, self._relatives = batch.newcomers, batch.relatives
         for one in sorted(batch.observations, key=lambda one: one.at):
             match one:
@@ -439,7 +439,7 @@ class Ledger:
         flags_changed = False
         for process in {*self.changed, *self.evaluator.in_grace}:
             if not process.steady and process.ended is None:
-                flags_changed |= self.evaluator.evaluate(process, self._complete_until)
+                flags_changed |= self.evaluator.evaluate(process, self.complete_until)
                 self.changed.add(process)
                 self._unreported.add(process)
         return flags_changed

@@ -194,6 +194,8 @@ class Snapshot:
     past_uses: tuple[PastUse, ...]
     watching_since: Time
     health: Health
+    counted_until: Time = 0
+    """Every query that was sent until then is counted here: up to a tick before ``time``."""
     bcc: str = field(default="", metadata=IN_METRICS_ALONE)
     kernel: str = field(default="", metadata=IN_METRICS_ALONE)
     queries_total: Mapping[tuple[State, Transport], int] = field(default_factory=dict, metadata=IN_METRICS_ALONE)

@@ -92,8 +92,8 @@ class Snapshots:
         services = LookupServices(self._services)
         return Background(self._host, self._watching_since, services, self._ledger.identity_of)
 
-    def make(self) -> Snapshot:
-        """Write down what is true now."""
+    def make(self, counted_until: int) -> Snapshot:
+        """Write down what is true now, with the queries until a time."""
         now, wall_now = self._clock.boot(), self._clock.wall()
         self._write_changed(now, wall_now)
         wall = self._wall
@@ -112,6 +112,7 @@ class Snapshots:
             views=tuple(view_snapshot(view, wall, ledger.host) for view in shown.values()),
             processes=tuple(self._written.values()),
             watching_since=wall(self._watching_since),
+            counted_until=wall(counted_until),
             past_uses=tuple(
                 PastUse(key.nameserver, key.unit, key.exe, key.view, use.queries, wall(use.last))
                 for key, use in ledger.past_uses.uses.items()
