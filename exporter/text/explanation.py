@@ -10,9 +10,8 @@ from exporter.escape import printable, valid_text
 from exporter.feed.check_json import SCHEMA
 from exporter.feed.serialization import encode, rfc3339
 from exporter.text.durations import age, local
-from exporter.text.report import does_not_answer
+from exporter.text.report import without_answers
 from exporter.text.timeline import timeline
-from tracer.report.answering import unanswered
 from tracer.report.snapshot import ProcessSnapshot, Snapshot
 
 __all__ = ["as_json", "explanation"]
@@ -34,7 +33,7 @@ def explanation(check: Snapshot, process: ProcessSnapshot, width: int | None = N
     """Return which process it is, what happened in order of time, why it is in its state, and what to do."""
     fits = min(width - 1 if width else _WIDEST_TEXT, _WIDEST_TEXT)
     lines = [*_who(process, fits), "", *_events(check, process, fits), ""]
-    now = [("Now", does_not_answer(use, check.time)) for use in unanswered(process)]
+    now = [("Now", text) for text in without_answers(process, check.time)]
     said = [("State", _state(check, process)), *now, ("Seen", process.reason), ("Do", process.advice)]
     for title, text in [*said, *_rules(process)]:
         lines += wrap(printable(text), fits, initial_indent=f"{title + ':':<7}", subsequent_indent=" " * 7)

@@ -15,9 +15,10 @@ from exporter.text.durations import age, local
 from exporter.text.table import Column, lay_out
 from tracer.report.answering import nameservers_answering, unanswered
 from tracer.report.snapshot import NameserverUse, ProcessSnapshot, Snapshot
+from tracer.verdict.answers import Answers
 from tracer.verdict.states import SEVERITY, State
 
-__all__ = ["does_not_answer", "queries", "report", "runs", "unit_or_container", "when", "worth_a_look"]
+__all__ = ["queries", "report", "runs", "unit_or_container", "when", "without_answers", "worth_a_look"]
 
 _SHOWN = frozenset({State.STALE, State.OUTDATED, State.GRACE, State.SUSPECT})
 """States that are shown by default. The others need no action now; ``unlisted`` is as configured."""
@@ -164,17 +165,20 @@ def _ignored(check: Snapshot, width: int) -> list[str]:
     return ["", "Ignored:", *lines] if lines else []
 
 
-def does_not_answer(use: NameserverUse, now: int) -> str:
-    """Say that a nameserver does not answer a process."""
-    last = f"; the last answer came {age(use.last_answer, now)} ago" if use.last_answer is not None else ""
-    return f"{use.address} does not answer: lookups fail{last}"
+def without_answers(process: ProcessSnapshot, now: int) -> Iterator[str]:
+    """Say which nameservers do not answer a flagged process, and what that does to its lookups."""
+    is_served = any(use.answers is Answers.YES for use in process.nameservers)
+    effect = "each lookup waits for it" if is_served else "lookups fail"
+    for use in unanswered(process):
+        last = f"; the last answer came {age(use.last_answer, now)} ago" if use.last_answer is not None else ""
+        yield f"{use.address} does not answer: {effect}{last}"
 
 
 def _details(process: ProcessSnapshot, time: int, width: int) -> Iterator[str]:
     places = [process.unit, f"pod {process.pod}" if process.pod else None]
     who = ", ".join([f"{process.comm}, pid {process.pid}", *filter(None, places)])
     yield from wrap(printable(f"{who}:"), width)
-    now = [("Now:  ", does_not_answer(use, time)) for use in unanswered(process)]
+    now = [("Now:  ", text) for text in without_answers(process, time)]
     texts = [*now, ("Seen: ", process.reason), ("Do:   ", process.advice)]
     for title, text in [*runs(process), *texts]:
         yield from wrap(printable(text), width, initial_indent=f"  {title}", subsequent_indent=" " * 8)

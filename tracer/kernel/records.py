@@ -225,6 +225,8 @@ class Counts(NamedTuple):
 
     def shifted(self, offset: int) -> Counts:
         """Give it with times of another clock, ``offset`` nanoseconds ahead."""
+        if not offset:
+            return self
         return self._replace(
             previous=self.previous and self.previous + offset,
             last=self.last and self.last + offset,

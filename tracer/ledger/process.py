@@ -323,10 +323,14 @@ class Process:
             self.read_state.appeared,
         )
 
+    @property
+    def last_answer(self) -> int:
+        """When any nameserver last answered it, as far as that was seen; 0 if none was."""
+        return max((pair.answering.last for pair in self.pairs.values()), default=0)
+
     def answers(self, key: PairKey) -> Answers:
         """Tell whether a nameserver answers it."""
-        others = (pair.answering.last for other, pair in self.pairs.items() if other != key)
-        return self.pairs[key].answering.answers(max(others, default=0))
+        return self.pairs[key].answering.answers(self.last_answer)
 
     @property
     def lookup_path(self) -> LookupPath:

@@ -234,6 +234,7 @@ def _reads(process: Process, wall: Wall) -> tuple[LastRead, ...]:
 
 
 def _uses(process: Process, wall: Wall) -> list[NameserverUse]:
+    last_answer = process.last_answer
     return [
         NameserverUse(
             address=key.address,
@@ -250,7 +251,7 @@ def _uses(process: Process, wall: Wall) -> list[NameserverUse]:
             ignored=pair.ignored,
             removed_in=pair.removed.generation if pair.removed else None,
             grace_until=wall(pair.removed.grace_until) if pair.removed else None,
-            answers=process.answers(key),
+            answers=pair.answering.answers(last_answer),
             last_answer=wall.maybe(pair.answering.last or None),
         )
         for key, pair in process.pairs.items()

@@ -56,15 +56,15 @@ class Answering:
             self.since = self.since if self.unanswered else first
             self.unanswered += number
 
-    def answers(self, others: int) -> Answers:
-        """Tell whether it answers. ``others`` is when another nameserver last answered this process, 0 if never.
+    def answers(self, last_of_any: int) -> Answers:
+        """Tell whether it answers. ``last_of_any`` is when any nameserver last answered this process, 0 if never.
 
         It is not known of a process that receives in ways that are not seen: an answer must have been seen of this
         nameserver before, or of another since.
         """
         if self.last and self.queried - self.last <= _RECENT:
             return Answers.YES
-        is_seen = self.last or others > self.since
+        is_seen = self.last or last_of_any > self.since
         if is_seen and self.unanswered >= _FEWEST_QUERIES and self.queried - self.since >= _RECENT:
             return Answers.NO
         return Answers.UNKNOWN

@@ -164,3 +164,12 @@ def test_a_nameserver_of_the_host_that_does_not_answer_is_named() -> None:
     silent = process(1, nameservers=(use(State.CURRENT, NEW, answers=Answers.NO),))
     assert f"Warning: no answers from {NEW}" in report(snapshot(silent))
     assert "Warning" not in report(snapshot(process(1)))
+
+
+def test_what_a_silent_nameserver_does_to_lookups_is_said() -> None:
+    """They fail, or they wait if another one answers."""
+    silent = use(State.STALE, answers=Answers.NO)
+    alone = process(1, State.STALE, nameservers=(silent,))
+    served = process(1, State.STALE, nameservers=(silent, use(State.CURRENT, NEW, answers=Answers.YES)))
+    assert f"{OLD} does not answer: lookups fail" in report(snapshot(alone))
+    assert f"{OLD} does not answer: each lookup waits for it" in report(snapshot(served))

@@ -56,8 +56,8 @@ def test_answers_that_stopped_are_a_no(times: tuple[float, ...], answers: Answer
 def test_the_answers_of_another_nameserver_show_that_answers_are_seen() -> None:
     """If they came since this one was queried: before that the process may have received in another way."""
     silent = queried(5, 10, 15)
-    assert silent.answers(others=6 * SECOND) is Answers.NO
-    assert silent.answers(others=4 * SECOND) is Answers.UNKNOWN
+    assert silent.answers(last_of_any=6 * SECOND) is Answers.NO
+    assert silent.answers(last_of_any=4 * SECOND) is Answers.UNKNOWN
 
 
 def test_it_answers_again() -> None:
