@@ -26,7 +26,7 @@ class Evaluator:
         self.suspends: tuple[Suspend, ...] = ()
         self.flagged: set[Process] = set()
         self.in_grace: set[Process] = set()
-        """The one state that time alone ends."""
+        """Those whose state time alone changes: it ends a grace, and brings a removal into force."""
 
     def note_suspend(self, suspend: Suspend) -> None:
         """Note that the machine was suspended: such time clears no flag."""
@@ -88,17 +88,22 @@ class Evaluator:
             pair.ruling = self.policy.ruling(process.identity, key.address)
         thresholds = self.policy.thresholds_of(process.identity)
         context, behaviour = self.context(process), process.behaviour(self.suspends)
+        awaits_removal = False
         for key, pair in process.pairs.items():
             pair.evidence = verdict.update_flag(pair.evidence, key.address, context, behaviour, thresholds, now)
             pair.state = verdict.state_of(pair.evidence, key.address, context, behaviour, thresholds, now)
-            pair.removed = _removed(context.removal(key.address), behaviour, thresholds)
+            removal = context.removal(key.address)
+            if removal is not None and not verdict.is_in_force(removal, now):
+                removal, awaits_removal = None, True
+            pair.removed = _removed(removal, behaviour, thresholds)
             for use in pair.uses.values():
                 use.align(pair.evidence.removal)
         process.steady = all(
             pair.evidence.removal is None or (pair.state is State.RETIRED and not pair.evidence.late)
             for pair in process.pairs.values()
         )
-        _keep(self.in_grace, process, kept=any(pair.state is State.GRACE for pair in process.pairs.values()))
+        is_in_grace = any(pair.state is State.GRACE for pair in process.pairs.values())
+        _keep(self.in_grace, process, kept=awaits_removal or is_in_grace)
         _keep(self.flagged, process, kept=process.flagged is not None)
         process.asking.stayed = max((process.asking.stayed, *(one for one in _flags(process) if one is not None)))
         return before != _flags(process)

@@ -238,15 +238,21 @@ def update_flag(
     return evidence
 
 
+def is_in_force(removal: Removal, now: int) -> bool:
+    """Tell whether what was sent since a removal can be known at a time: before, the nameserver was listed."""
+    return now > removal.noticed
+
+
 def state_of(
     evidence: Evidence, address: str, context: Context, behaviour: Behaviour, thresholds: Thresholds, now: int
 ) -> State:
     """Give the state of a pair whose flag is up to date: the first that fits."""
-    if address in context.expected:
+    removal = context.removal(address)
+    awaits_removal = removal is not None and not is_in_force(removal, now) and evidence.flagged is None
+    if address in context.expected or awaits_removal:
         return State.CURRENT
     if context.forwarder:
         return State.UNLISTED
-    removal = context.removal(address)
     if removal is not None:
         return _state_of_removed(evidence, removal, behaviour, thresholds, now)
     own = context.own
@@ -282,8 +288,6 @@ def _state_of_removed(
 ) -> State:
     if evidence.flagged is not None:
         return State.STALE
-    if now <= removal.noticed:
-        return State.GRACE  # what it sent since then is not known yet
     left = State.RETIRED if _has_left(removal, behaviour) else State.QUIET
     if evidence.last is None or evidence.last <= removal.noticed or is_clear(evidence, removal, behaviour, thresholds):
         return left

@@ -13,6 +13,7 @@ from tracer.kernel.records import ProcessFlag, Service
 from tracer.ledger.resolver_state import Read
 from tracer.lookups import LookupPath, Transport
 from tracer.observation.forwarders import Forwarding
+from tracer.observation.values import Batch
 from tracer.resolvconf.history import SECOND, first_generation
 from tracer.verdict.rules import Policy
 from tracer.verdict.states import State
@@ -85,7 +86,7 @@ def test_a_grace_is_over_when_all_that_was_queried_in_it_is_entered() -> None:
 
 
 def test_who_queried_right_after_a_change_is_not_quiet_before_that_is_counted() -> None:
-    """It is in its grace until the tick ends, and follows then."""
+    """It is as it was until the tick ends, and follows then."""
     world = _reader()
     world.query(10)
     world.tick()
@@ -94,9 +95,24 @@ def test_who_queried_right_after_a_change_is_not_quiet_before_that_is_counted() 
     world.query(10, NEW)
     world.ledger.note_change(world.process(10))
     world.ledger.evaluate_changed()
-    assert world.state(10) is State.GRACE
+    assert world.state(10) is State.CURRENT
     world.tick()
     assert world.state(10) is State.RETIRED
+
+
+def test_a_removal_that_was_noticed_while_a_tick_ended_is_judged_in_the_next() -> None:
+    """Nobody touches the process meanwhile."""
+    world = _reader()
+    world.query(10)
+    world.tick()
+    world.clock.advance(1)
+    noticed = world.change(NEW)
+    world.ledger.note_change(world.process(10))
+    world.ledger.apply(Batch(noticed - 1))
+    world.ledger.end_tick()
+    assert world.state(10) is State.CURRENT
+    world.tick()
+    assert world.state(10) is State.QUIET
 
 
 def test_a_node_process_stays_flagged_though_it_looks_at_the_file_each_time() -> None:

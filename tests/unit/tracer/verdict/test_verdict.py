@@ -188,7 +188,7 @@ def test_removed_and_silent_since_is_quiet() -> None:
     What it sent since has to be known first.
     """
     trial = Trial(removed())
-    assert trial.asks(sent(-20, -1, 400)) is State.GRACE
+    assert trial.asks(sent(-20, -1, 400)) is State.CURRENT
     assert trial.later(1) is State.QUIET
     assert trial.later(500) is State.QUIET
 
