@@ -309,7 +309,8 @@ class Tracer:
         now = self._clock.boot()
         if self._latest is None or now - self._made >= SECOND:
             self.consume()
-            is_all_counted = not (self._probes.has_counted() or self._observer.has_news)
+            is_tick_over = self.ledger.complete_until == self._until
+            is_all_counted = is_tick_over and not (self._probes.has_counted() or self._observer.has_news)
             self.ledger.evaluate_changed()
             self._count_steady()
             self._latest, self._made = self._snapshots.make(now if is_all_counted else self.ledger.complete_until), now
