@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
+from exporter.escape import printable
+from tracer.errors import ResolvtraceError
 from tracer.version import VERSION
 
 __all__ = ["COMMANDS", "build_parser", "main"]
@@ -97,7 +99,7 @@ def _module(name: str) -> _Command:
 
 def _run(module: _Command, args: argparse.Namespace) -> int:
     try:
-        status = module.run(args)
+        status = _status(module, args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -105,6 +107,16 @@ def _run(module: _Command, args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports an error as it exits
         return _BROKEN_PIPE
     return status
+
+
+def _status(module: _Command, args: argparse.Namespace) -> int:
+    """Run a command; what ends it is reported in one line."""
+    try:
+        return module.run(args)
+    except ResolvtraceError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"resolvtrace {args.command}: {printable(str(error))}\n")
+        return error.exit_status
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ class StoppedError(Exception):
 class ResolvtraceError(Exception):
     """One line that says what is wrong, and one that says what to do about it."""
 
+    exit_status = 1
+    """Of a command that it ends."""
+
     def __init__(self, problem: str, remedy: str) -> None:
         self.problem = problem
         self.remedy = remedy

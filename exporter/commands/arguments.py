@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 
-__all__ = ["address", "unit_format"]
+__all__ = ["add_socket", "address", "duration", "unit_format"]
+
+
+def add_socket(parser: ArgumentParser) -> None:
+    """Add the option that names the daemon's socket."""
+    from exporter.feed.client import DEFAULT_SOCKET  # noqa: PLC0415
+
+    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
 
 
 def address(text: str) -> str:
@@ -15,6 +22,16 @@ def address(text: str) -> str:
         return canonical_text(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not an IPv4 or IPv6 address") from None
+
+
+def duration(text: str) -> int:
+    """Return a duration such as 90s or 12h, in seconds."""
+    from exporter.text.durations import parse_duration  # noqa: PLC0415
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def unit_format(text: str) -> str:

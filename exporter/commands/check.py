@@ -12,9 +12,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from enum import IntEnum
 
-from exporter.commands.arguments import unit_format
-from exporter.escape import printable
-from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_json, fetch_textfile, snapshot_of
+from exporter.commands.arguments import add_socket, unit_format
+from exporter.feed.client import NoDaemon, fetch_json, fetch_textfile, snapshot_of
 from exporter.text.report import report, worth_a_look
 from tracer.report.snapshot import Snapshot
 from tracer.verdict.states import State
@@ -23,11 +22,10 @@ __all__ = ["ExitStatus", "prepare_parser", "run"]
 
 
 class ExitStatus(IntEnum):
-    """The exit status; 2, wrong usage, is argparse's."""
+    """The exit status; 2, wrong usage, is argparse's, and 3 NoDaemon's."""
 
     CLEAN = 0
     STALE = 1
-    NO_DAEMON = 3
 
 
 def prepare_parser(parser: ArgumentParser) -> None:
@@ -45,7 +43,7 @@ def prepare_parser(parser: ArgumentParser) -> None:
         help="print FORMAT for each unit to restart, with %%s replaced by its name",
     )
     form.add_argument("--all", action="store_true", help="show every tracked process")
-    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
+    add_socket(parser)
 
 
 def run(args: Namespace) -> int:
@@ -55,7 +53,13 @@ def run(args: Namespace) -> int:
         check = snapshot_of(form, args.socket)
         metrics = fetch_textfile(args.socket) if args.openmetrics else ""
     except NoDaemon as error:
-        return _no_daemon(args, str(error))
+        if not args.nagios:
+            raise
+        from exporter.text.nagios import no_answer  # noqa: PLC0415 - only this flag needs it
+
+        status, line = no_answer(str(error))
+        sys.stdout.write(line)
+        return status
     if args.nagios:
         from exporter.text.nagios import nagios  # noqa: PLC0415 - only this flag needs it
 
@@ -65,17 +69,6 @@ def run(args: Namespace) -> int:
     sys.stdout.write(metrics or (json.dumps(form, indent=2) + "\n" if args.json else _text(args, check)))
     stale = any(process.state == State.STALE for process in worth_a_look(check))
     return ExitStatus.STALE if stale else ExitStatus.CLEAN
-
-
-def _no_daemon(args: Namespace, message: str) -> int:
-    if args.nagios:
-        from exporter.text.nagios import no_answer  # noqa: PLC0415 - only this flag needs it
-
-        status, line = no_answer(message)
-        sys.stdout.write(line)
-        return status
-    sys.stderr.write(f"resolvtrace check: {printable(message)}\n")
-    return ExitStatus.NO_DAEMON
 
 
 def _text(args: Namespace, check: Snapshot) -> str:

@@ -14,15 +14,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from exporter.config.options import DEFAULT_FILE, OPTIONS
-from exporter.escape import printable
 from exporter.imports import without_module
-from tracer.errors import ResolvtraceError
 from tracer.helpers import Helpers
 
 if TYPE_CHECKING:
     from exporter.config.configuration import Configuration
-
-_FAILED = 1
 
 
 def prepare_parser(parser: ArgumentParser) -> None:
@@ -47,17 +43,13 @@ def prepare_parser(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Run the daemon until a signal; return the exit status."""
-    try:
-        if args.check_config:
-            configured = _reader(args)()
-            configured.check_here()
-            _ = configured.web
-            sys.stdout.write("configuration OK\n")
-        else:
-            _run_until_stopped(args)
-    except ResolvtraceError as error:
-        sys.stderr.write(f"resolvtrace daemon: {printable(str(error))}\n")
-        return _FAILED
+    if args.check_config:
+        configured = _reader(args)()
+        configured.check_here()
+        _ = configured.web
+        sys.stdout.write("configuration OK\n")
+    else:
+        _run_until_stopped(args)
     return 0
 
 

@@ -15,7 +15,6 @@ from exporter.demo.narrator import Narrator
 from exporter.demo.requirements import require
 from exporter.demo.scenario import run_demo
 from exporter.escape import printable
-from tracer.errors import ResolvtraceError
 
 __all__ = ["prepare_parser", "run"]
 
@@ -37,9 +36,6 @@ def run(_: Namespace) -> int:
         if error.log:
             sys.stderr.write("the end of the daemon's log:\n")
             sys.stderr.writelines(f"  {printable(line)}\n" for line in error.log.splitlines())
-        return _FAILED
-    except ResolvtraceError as error:
-        _complain(str(error))
         return _FAILED
     except (LabError, TimeoutError) as error:
         _complain(f"cannot set up the private namespaces: {error}")

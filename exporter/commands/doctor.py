@@ -11,7 +11,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
+from exporter.commands.arguments import add_socket
+from exporter.feed.client import NoDaemon, fetch_snapshot
 from exporter.text.daemon_health import no_answer, of_answer, of_socket
 from exporter.text.diagnosis import as_json, diagnosis
 from tracer.doctor import Finding, Result, examine
@@ -24,7 +25,7 @@ _STATUS = {Result.OK: 0, Result.WARN: 1, Result.FAIL: 2}
 def prepare_parser(parser: ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("--json", action="store_true", help="print the findings as JSON, schema resolvtrace/1")
-    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
+    add_socket(parser)
 
 
 def run(args: Namespace) -> int:

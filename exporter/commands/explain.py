@@ -10,14 +10,13 @@ import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 
-from exporter.escape import printable
-from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
+from exporter.commands.arguments import add_socket
+from exporter.feed.client import fetch_snapshot
 from exporter.feed.serialization import rfc3339
 from exporter.text.explanation import as_json, explanation
 
 __all__ = ["prepare_parser", "run"]
 
-_NO_DAEMON = 3
 _NOT_TRACKED = 4
 
 
@@ -25,16 +24,12 @@ def prepare_parser(parser: ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("pid", metavar="PID", type=int, help="the process ID, as seen on the host")
     parser.add_argument("--json", action="store_true", help="print it as JSON, schema resolvtrace/1")
-    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
+    add_socket(parser)
 
 
 def run(args: Namespace) -> int:
     """Print the evidence; return the exit status."""
-    try:
-        check = fetch_snapshot(args.socket, pid=args.pid)
-    except NoDaemon as error:
-        sys.stderr.write(f"resolvtrace explain: {printable(str(error))}\n")
-        return _NO_DAEMON
+    check = fetch_snapshot(args.socket, pid=args.pid)
     process = next(iter(check.processes), None)
     if process is None:
         sys.stderr.write(

@@ -12,9 +12,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from enum import IntEnum
 
-from exporter.commands.arguments import address, unit_format
-from exporter.escape import printable
-from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
+from exporter.commands.arguments import add_socket, address, unit_format
+from exporter.feed.client import fetch_snapshot
 from exporter.text.forecast import Forecast, Would, forecast
 from exporter.text.forecast_report import as_json, report
 from exporter.text.services import formatted, restartable
@@ -24,11 +23,10 @@ __all__ = ["ExitStatus", "prepare_parser", "run"]
 
 
 class ExitStatus(IntEnum):
-    """The exit status; 2, wrong usage, is argparse's."""
+    """The exit status; 2, wrong usage, is argparse's, and 3 NoDaemon's."""
 
     NOBODY = 0
     SOMEBODY = 1
-    NO_DAEMON = 3
     UNKNOWN = 4
 
 
@@ -48,16 +46,12 @@ def prepare_parser(parser: ArgumentParser) -> None:
         help="print FORMAT for each unit that would stay, with %%s replaced by its name",
     )
     form.add_argument("--all", action="store_true", help="show who would follow, too")
-    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
+    add_socket(parser)
 
 
 def run(args: Namespace) -> int:
     """Print the forecast; return the exit status."""
-    try:
-        snapshot = fetch_snapshot(args.socket)
-    except NoDaemon as error:
-        sys.stderr.write(f"resolvtrace forecast: {printable(str(error))}\n")
-        return ExitStatus.NO_DAEMON
+    snapshot = fetch_snapshot(args.socket)
     found = forecast(snapshot, args.addresses)
     sys.stdout.write(_text(args, found, snapshot))
     return _status(found)

@@ -10,13 +10,11 @@ import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
-from exporter.escape import printable
-from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_table
+from exporter.commands.arguments import add_socket
+from exporter.feed.client import fetch_table
 from exporter.top.arrangement import Arrangement
 
 __all__ = ["prepare_parser", "run"]
-
-_NO_DAEMON = 3
 
 
 def prepare_parser(parser: ArgumentParser) -> None:
@@ -32,22 +30,18 @@ def prepare_parser(parser: ArgumentParser) -> None:
     parser.add_argument("--group", action="store_true", help="start with one row for each unit and nameserver")
     parser.add_argument("--filter", metavar="WORDS", default="", help="start with only rows that contain these words")
     parser.add_argument("--ascii", action="store_true", help="use only ASCII characters")
-    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
+    add_socket(parser)
 
 
 def run(args: Namespace) -> int:
     """Show the table until the user quits; return the exit status."""
     arrangement = Arrangement(filter=args.filter, only_stale=args.stale, grouped=args.group)
-    try:
-        if args.batch or args.samples or not _on_a_terminal():
-            from exporter.top.batch import print_samples  # noqa: PLC0415 - importing textual takes half a second
+    if args.batch or args.samples or not _on_a_terminal():
+        from exporter.top.batch import print_samples  # noqa: PLC0415 - importing textual takes half a second
 
-            print_samples(args.socket, args.samples, args.delay, arrangement)
-            return 0
-        first = fetch_table(args.socket)
-    except NoDaemon as error:
-        sys.stderr.write(f"resolvtrace top: {printable(str(error))}\n")
-        return _NO_DAEMON
+        print_samples(args.socket, args.samples, args.delay, arrangement)
+        return 0
+    first = fetch_table(args.socket)
     if os.environ.get("NO_COLOR") == "":
         del os.environ["NO_COLOR"]  # no-color.org: an empty value does not count
     from exporter.top.app import Top  # noqa: PLC0415 - as above

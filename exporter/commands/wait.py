@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 
-from exporter.escape import printable
+from exporter.commands.arguments import add_socket, duration
 from exporter.feed.change_status import ChangeStatus
-from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_change
-from exporter.text.durations import parse_duration
+from exporter.feed.client import NoDaemon, fetch_change
 from exporter.text.wait_report import Waited, as_json, last_line, progress
 
 __all__ = ["prepare_parser", "run"]
 
-_DECIDED, _STALE, _NO_DAEMON, _UNDECIDED = 0, 1, 3, 4
+_DECIDED, _STALE, _UNDECIDED = 0, 1, 4
 _NOTICED_AFTER = 2_000_000_000
 """Nanoseconds after which the daemon knows of a change that was made before: it checks each file twice a second, waits
 up to half a second for a writer to finish, and counts once a second."""
@@ -33,12 +32,12 @@ def prepare_parser(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="DURATION",
-        type=_duration,
+        type=duration,
         default="2m",
         help="give up after this time: 90s, 2m, 1h (%(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON, schema resolvtrace/1")
-    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
+    add_socket(parser)
 
 
 def run(args: Namespace) -> int:
@@ -46,11 +45,8 @@ def run(args: Namespace) -> int:
     shown = _Progress()
     try:
         waited = _wait(args.socket, args.timeout, shown)
-    except NoDaemon as error:
+    finally:
         shown.clear()
-        sys.stderr.write(f"resolvtrace wait: {printable(str(error))}\n")
-        return _NO_DAEMON
-    shown.clear()
     sys.stdout.write(json.dumps(as_json(waited), indent=2) + "\n" if args.json else last_line(waited) + "\n")
     if not waited.decided:
         return _UNDECIDED
@@ -101,10 +97,3 @@ def _fetch_again(path: str, deadline: float, shown: _Progress) -> ChangeStatus:
                 raise NoDaemon(f"the daemon went away during the wait ({error.problem})", error.remedy) from error
         shown.show("the daemon went away, waiting for it")
         time.sleep(_EVERY_SECONDS)
-
-
-def _duration(text: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None

@@ -9,19 +9,16 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 
-from exporter.commands.arguments import address
-from exporter.escape import printable
-from exporter.feed.client import DEFAULT_SOCKET, NoDaemon, fetch_snapshot
-from exporter.text.durations import parse_duration
+from exporter.commands.arguments import add_socket, address, duration
+from exporter.feed.client import fetch_snapshot
 from exporter.text.nameserver_users import Answer, find_users
 from exporter.text.who_report import as_json, report
 
 __all__ = ["prepare_parser", "run"]
 
 _STATUS = {Answer.NO: 0, Answer.YES: 1, Answer.MAYBE: 3, Answer.TOO_EARLY: 3}
-_NO_DAEMON = 3
 _DAY = "1d"
 
 
@@ -31,21 +28,17 @@ def prepare_parser(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--since",
         metavar="DURATION",
-        type=_duration,
+        type=duration,
         default=_DAY,
         help="period the answer must cover: 90s, 30m, 12h, 7d (%(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the answer as JSON, schema resolvtrace/1")
-    parser.add_argument("--socket", metavar="PATH", default=DEFAULT_SOCKET, help="the daemon's socket (%(default)s)")
+    add_socket(parser)
 
 
 def run(args: Namespace) -> int:
     """Print the answer; return the exit status."""
-    try:
-        check = fetch_snapshot(args.socket)
-    except NoDaemon as error:
-        sys.stderr.write(f"resolvtrace who: {printable(str(error))}\n")
-        return _NO_DAEMON
+    check = fetch_snapshot(args.socket)
     found = find_users(check, args.address, args.since)
     if args.json:
         sys.stdout.write(json.dumps(as_json(found, check), indent=2) + "\n")
@@ -53,10 +46,3 @@ def run(args: Namespace) -> int:
         width = shutil.get_terminal_size((0, 0)).columns or None
         sys.stdout.write(report(found, check, args.since, width))
     return _STATUS[found.answer]
-
-
-def _duration(text: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None

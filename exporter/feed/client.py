@@ -42,6 +42,8 @@ _LOG = "see journalctl -u resolvtrace"
 class NoDaemon(ResolvtraceError):  # noqa: N818 - named for what is missing
     """No daemon answers."""
 
+    exit_status = 3
+
 
 def fetch_snapshot(path: str = DEFAULT_SOCKET, timeout: float = 5.0, *, pid: int | None = None) -> Snapshot:
     """Return the daemon's snapshot, from the socket ``path``, within ``timeout`` seconds.
