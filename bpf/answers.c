@@ -27,15 +27,13 @@ static __always_inline int answer(struct bpf_sock_addr *ctx, struct query_key *k
 int on_recvmsg4(struct bpf_sock_addr *ctx)
 {
     struct query_key key = {};
-    key.port = bpf_ntohs((u16)ctx->user_port);
-    set_ipv4(&key, ctx->user_ip4);
+    set_named4(&key, ctx);
     return answer(ctx, &key);
 }
 
 int on_recvmsg6(struct bpf_sock_addr *ctx)
 {
     struct query_key key = {};
-    key.port = bpf_ntohs((u16)ctx->user_port);
-    set_ipv6(&key, ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]);
+    set_named6(&key, ctx);
     return answer(ctx, &key);
 }

@@ -1,7 +1,7 @@
 """What has happened since the last tick: flags raised and cleared, and files that changed.
 
 Flags are compared with those of the tick before, so whatever the evaluator and the ledger do, an event is given exactly
-when ``check`` begins or ceases to show the flag.
+when ``check`` starts or stops showing the flag.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class ViewTable:
         self._root_reader = root_reader
         self._silent: set[str] = set()
         self.unreadable = 0
-        """How often a view ceased to answer."""
+        """How often a view stopped responding."""
         self._by_root: dict[int, View] = {}
         self._round = 0
         self.views: dict[str, View] = {}
