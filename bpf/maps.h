@@ -106,6 +106,16 @@ static __always_inline void renew(u32 what)
         EXCHANGE(last, fresh_id());
 }
 
+/* If the ring has no room for it, the daemon is awake, and sees in `control` what it is woken for. */
+static __always_inline void wake(u64 why)
+{
+    u64 *record = records.ringbuf_reserve(sizeof(why));
+    if (!record)
+        return;
+    *record = why;
+    records.ringbuf_submit(record, 0);
+}
+
 /* Threads of a process set its flags at once. */
 static __always_inline void set_flags(struct process *process, u64 flags)
 {

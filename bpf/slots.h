@@ -35,20 +35,13 @@ static __always_inline struct queries *find_queries(struct query_key *key, u64 t
     return tick & 1 ? overflow1.lookup(key) : overflow0.lookup(key);
 }
 
-/* The first query of a tick was counted. An empty record wakes the daemon, which takes nothing from it. If the ring has
- * no room for it, the daemon has been woken already.
- */
-static __always_inline void wake_daemon(void)
+/* The first query of a tick was counted. */
+static __always_inline void wake_if_resting(void)
 {
     u32 what = RESTING;
     u64 *resting = control.lookup(&what);
-    if (!resting || !*resting)
-        return;
-    u64 *empty = records.ringbuf_reserve(sizeof(u64));
-    if (!empty)
-        return;
-    *empty = 0;
-    records.ringbuf_submit(empty, 0);
+    if (resting && *resting)
+        wake(WAKE_COUNTED);
 }
 
 static __always_inline struct queries *take_slot(u32 index, struct query_key *key, u64 tick, struct queries *queries)
@@ -64,7 +57,7 @@ static __always_inline struct queries *take_slot(u32 index, struct query_key *ke
     slot->next = taken_before;
     EXCHANGE(&slot->use, READY);
     if (!taken_before)
-        wake_daemon();
+        wake_if_resting();
     return &slot->queries;
 }
 
@@ -77,7 +70,7 @@ static __always_inline int begin_in_map(struct query_key *key, u64 tick, struct 
         bool first = !*entries;
         __sync_fetch_and_add(entries, 1);
         if (first)
-            wake_daemon();
+            wake_if_resting();
     }
     return tick & 1 ? overflow1.insert(key, queries) : overflow0.insert(key, queries);
 }

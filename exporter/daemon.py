@@ -79,7 +79,7 @@ class _Daemon:
         if stopped():
             raise StoppedError
         async with AsyncExitStack() as running:
-            sources = {records: self._take_records, self._tracer.looks.descriptor: self._take_touched}
+            sources = {records: self._take_records, self._tracer.looks.descriptor: self._take_told}
             for descriptor, take in sources.items():
                 loop.add_reader(descriptor, take)
                 running.callback(loop.remove_reader, descriptor)
@@ -141,8 +141,8 @@ class _Daemon:
         if self._resting:
             self._wake()
 
-    def _take_touched(self) -> None:
-        self._tracer.looks.take_touched()
+    def _take_told(self) -> None:
+        self._tracer.looks.take_told()
         self._wake()
 
     async def _pause(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:

@@ -85,6 +85,7 @@ class Tracer:
         self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
         self._root_readers = helpers.root_readers
+        self._watched_paths = helpers.watched_paths
         self._probes = kernel_probes.Probes(helpers.loader, settings.capacities, stopped)
         self._save_next = self._tidied = self._asked_nscd = self._until = self._clock.boot()
         self._latest: Snapshot | None = None
@@ -131,7 +132,9 @@ class Tracer:
         self.views.in_use = lambda: self.ledger.views_in_use(self._lives)
         Restoration(self.ledger, self.views, self.lineage, self._machine, self._observer).restore(saved)
         commands = Commands(self._root_readers, self._procfs.root, self._lives)
-        self.looks = LookSchedule(self.views, self._procfs.root)
+        self.looks = LookSchedule(
+            self.views, self._watched_paths, self._clock.boot, mounts_are_told=self._probes.tells_mounts
+        )
         self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock, unidentified, commands)
         self._flags = FlagChanges(self.ledger)
         self._answers = AnswerChanges(self.ledger)
@@ -182,14 +185,17 @@ class Tracer:
     def consume(self) -> None:
         """Consume the records that are there."""
         self._probes.consume()
+        if self._probes.take_mounted():
+            self.looks.note_mount()
         if self._machine.has_changed:
             self._apply_changes([])
 
     def look(self) -> None:
         """Look at the views' files, if :attr:`looks` says so."""
         self._wake()
-        self._apply_changes(self.views.look())
-        self.looks.note_look()
+        if self._probes.await_mount():
+            self.looks.note_mount()
+        self._apply_changes(self.looks.look())
 
     def _apply_changes(self, changed: list[View]) -> None:
         changed += self._machine.take_changed()

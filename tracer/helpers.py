@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tracer.kernel.loader_process import LoaderProcess
 from tracer.observe.root_readers import RootReaders
+from tracer.observe.watched_paths import WatchedPaths
 
 
 class Helpers:
@@ -14,9 +15,11 @@ class Helpers:
 
     def __init__(self) -> None:
         self.loader = LoaderProcess()
-        self.root_readers = RootReaders()
+        self.watched_paths = WatchedPaths()
+        self.root_readers = RootReaders(tuple(one for one in [self.watched_paths.descriptor] if one >= 0))
 
     def close(self) -> None:
         """End them."""
         self.loader.close()
         self.root_readers.close()
+        self.watched_paths.close()

@@ -73,6 +73,7 @@ class Probes:
         self._view_files: set[tuple[int, int]] = set()
         self._half = 1
         self._resting = False
+        self._mounted = False
         self.adopted = 0
         self._not_entered = 0
         self._queries_taken = 0
@@ -86,8 +87,11 @@ class Probes:
         """Begin to take records; gives the descriptor that is readable when there are some."""
 
         def take(data: bytes) -> None:
-            if not records.only_wakes(data):
-                receive(records.parse_record(data).shifted(self._offset))
+            match records.parse_wake(data):
+                case None:
+                    receive(records.parse_record(data).shifted(self._offset))
+                case records.Wake.MOUNTED:
+                    self._mounted = True
 
         self._ring = libbpf.RingBuffer(self._maps["records"].descriptor, take)
         return self._ring.epoll_descriptor
@@ -96,6 +100,26 @@ class Probes:
         """Hand over every record that is there."""
         if self._ring:
             self._ring.consume()
+
+    def await_mount(self) -> bool:
+        """Let the next mount or unmount on the machine make the descriptor of :meth:`listen` readable.
+
+        Gives whether there was one since the last call.
+        """
+        mounted = bool(self._read_control(records.Control.MOUNTED))
+        if mounted:
+            self._control(records.Control.MOUNTED, 0)
+        return mounted
+
+    def take_mounted(self) -> bool:
+        """Tell whether one made it readable, now that :meth:`consume` has been called."""
+        mounted, self._mounted = self._mounted, False
+        return mounted
+
+    @property
+    def tells_mounts(self) -> bool:
+        """Whether the programs that see mounts are attached."""
+        return self.attached >= programs.SEE_MOUNTS
 
     def start_counting(self) -> None:
         """Attach the programs that count queries, and wait for the loader to end. Raises ResolvtraceError."""

@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "bpf"
 # In this order: each builds on what stands before it.
 FILES = (
     *("records.h", "current.h", "maps.h"),
-    *("lineage.c", "opens.c", "lookups.c"),
+    *("lineage.c", "mounts.c", "opens.c", "lookups.c"),
     *("query_key.h", "slots.h", "steady.h", "counting.h", "cgroup.h"),
     *("datagrams.c", "segments.c", "egress.c", "answers.c"),
 )
@@ -81,7 +81,11 @@ _ALL_TRACEPOINTS = (
     Tracepoint("syscalls", "sys_exit_pivot_root"),
     Tracepoint("syscalls", "sys_exit_setns"),
     Tracepoint("syscalls", "sys_exit_unshare"),
+    Tracepoint("syscalls", "sys_exit_mount"),
+    Tracepoint("syscalls", "sys_exit_umount"),
+    Tracepoint("syscalls", "sys_exit_move_mount"),
 )
+SEE_MOUNTS = frozenset({"sys_exit_mount", "sys_exit_umount", "sys_exit_move_mount"})
 
 _MACHINES_WITHOUT_OLD_CALLS = frozenset({"aarch64", "riscv64", "loongarch64"})
 """Those that came after openat(2): the C library uses that, and open(2) and stat(2) do not exist there."""

@@ -76,6 +76,14 @@ class Control(IntEnum):
     MAP_ENTRIES = 3
     OWNERS = 5
     RESTING = 6
+    MOUNTED = 7
+
+
+class Wake(IntEnum):
+    """What a record of eight bytes says, which only wakes the daemon (enum wake of bpf/records.h)."""
+
+    COUNTED = 0
+    MOUNTED = 1
 
 
 class Lookup(IntEnum):
@@ -300,9 +308,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def only_wakes(data: bytes) -> bool:
-    """Whether this is no record, but what wakes a daemon that rests (wake_daemon() of bpf/slots.h)."""
-    return len(data) < _RECORD.size
+def parse_wake(data: bytes) -> Wake | None:
+    """Read why the daemon is woken, if that is all that this record says."""
+    return Wake(int.from_bytes(data, "little")) if len(data) < _RECORD.size else None
 
 
 def parse_record(data: bytes) -> Record:

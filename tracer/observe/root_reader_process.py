@@ -17,15 +17,24 @@ CHANNEL = 0
 _STANDARD = 3
 
 
-def serve() -> None:
-    """Answer requests until the channel is closed."""
+def serve(*shared: int) -> None:
+    """Answer requests until the channel is closed. ``shared`` are descriptors that requests name."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it exits with the daemon, not before
     give_up_loading()
-    os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))  # what the starter of the daemon left open
+    _close_all_but(shared)
     # A daemon that is killed in the middle of a request resets the connection.
     with suppress(ConnectionError), open(CHANNEL, "rb", closefd=False) as requests:
         for requested in requests:
             reply = reply_to(requested)
             while reply:
                 reply = reply[os.write(CHANNEL, reply) :]
+
+
+def _close_all_but(shared: tuple[int, ...]) -> None:
+    """Close what the starter of the daemon left open."""
+    begin = _STANDARD
+    for kept in sorted(shared):
+        os.closerange(begin, kept)
+        begin = kept + 1
+    os.closerange(begin, os.sysconf("SC_OPEN_MAX"))

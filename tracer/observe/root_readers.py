@@ -23,7 +23,10 @@ MOST = 8
 _TIMEOUT_SECONDS = 0.5
 _KEPT = 16
 _CODE = Path(__file__).resolve().parents[2]
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from tracer.observe.root_reader_process import serve; serve()"
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from tracer.observe.root_reader_process import serve; serve(*map(int, sys.argv[2:]))"
+)
 
 
 class _Request(NamedTuple):
@@ -36,15 +39,17 @@ class _Request(NamedTuple):
 class _ReaderProcess:
     """One of them, and the request that it waits for."""
 
-    def __init__(self) -> None:
-        """Start it. Raises OSError."""
+    def __init__(self, shared: tuple[int, ...]) -> None:
+        """Start it, with these descriptors open under the same numbers. Raises OSError."""
         self.waiting_for: _Request | None = None
         self.namespace: object = None
         self._channel, its = socket.socketpair()
         with its:
             # -I and -S: neither the environment nor the site's packages change what it imports.
-            argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_CODE)]
-            actions = [(os.POSIX_SPAWN_DUP2, its.fileno(), CHANNEL)]
+            argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_CODE), *map(str, shared)]
+            # A descriptor that is duplicated to itself stays open in the child: posix_spawn_file_actions_adddup2(3p).
+            actions = [(os.POSIX_SPAWN_DUP2, one, one) for one in shared]
+            actions.append((os.POSIX_SPAWN_DUP2, its.fileno(), CHANNEL))
             self._process = os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions)
         self._replies: BinaryIO = self._channel.makefile("rb")
         self._poll = select.poll()  # select(2) takes no descriptor above 1023
@@ -81,8 +86,12 @@ class RootReaders:
     A late answer is given to the next request for the same: a file of a hundred megabytes, a slow disk.
     """
 
-    def __init__(self, most: int = MOST, timeout: float = _TIMEOUT_SECONDS) -> None:
-        """Start the first; if that fails it is tried again. ``timeout`` is how many seconds a call waits."""
+    def __init__(self, shared: tuple[int, ...] = (), most: int = MOST, timeout: float = _TIMEOUT_SECONDS) -> None:
+        """Start the first; if that fails it is tried again. ``timeout`` is how many seconds a call waits.
+
+        ``shared`` are descriptors that requests name.
+        """
+        self._shared = shared
         self._most = most
         self._timeout = timeout
         self._late: dict[_Request, bytes] = {}
@@ -120,7 +129,7 @@ class RootReaders:
         if len(self._readers) >= self._most:
             raise TimeoutError("no root reader is free")
         try:
-            self._readers.append(_ReaderProcess())
+            self._readers.append(_ReaderProcess(self._shared))
         except OSError as error:
             raise TimeoutError(f"no root reader can be started: {error.strerror}") from error
         return self._readers[-1]

@@ -15,6 +15,7 @@ from tracer.observe import rootfs
 from tracer.observe.commands import commands
 from tracer.observe.dnsmasq import resolv_files
 from tracer.observe.maps import maps_hosts_table
+from tracer.observe.path_watch import watch_path
 
 Values = Iterable[Any]
 
@@ -61,24 +62,36 @@ def _file_status(values: Values) -> rootfs.FileStatus:
     return rootfs.FileStatus(_place(place), _signature(signature))
 
 
-def _file_statuses(proc: str, _pid: int, *wanted: tuple[int, str]) -> list[rootfs.FileStatus | OSError]:
-    """Read the status of many files, each below the root of a process."""
-    seen: list[rootfs.FileStatus | OSError] = []
-    for pid, path in wanted:
-        try:
-            with rootfs.root_of(proc, pid) as root:
-                seen.append(rootfs.file_status(root, path))
-        except OSError as error:
-            seen.append(error)
-    return seen
+def _of_many(read: Callable[..., Any]) -> Callable[..., list[Any]]:
+    """Read of many files, each below the root of a process, or say which OSError was raised for it."""
+
+    def read_many(proc: str, _pid: int, *wanted: tuple[Any, ...]) -> list[Any]:
+        seen: list[Any] = []
+        for pid, *arguments in wanted:
+            try:
+                with rootfs.root_of(proc, pid) as root:
+                    seen.append(read(root, *arguments))
+            except OSError as error:
+                seen.append(error)
+        return seen
+
+    return read_many
 
 
-def _plain_statuses(seen: list[rootfs.FileStatus | OSError]) -> list[Any]:
-    return [_plain_error(one) if isinstance(one, OSError) else one for one in seen]
+def _plain_many(plain: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
+    return lambda seen: [_plain_error(one) if isinstance(one, OSError) else plain(one) for one in seen]
 
 
-def _found_statuses(values: list[Any]) -> list[rootfs.FileStatus | OSError]:
-    return [_error(value) if isinstance(value, dict) else _file_status(value) for value in values]
+def _found_many(found: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
+    return lambda values: [_error(value) if isinstance(value, dict) else found(value) for value in values]
+
+
+def _plain_watches(watches: dict[int, set[bytes]]) -> list[Any]:
+    return [(watch, [_text(name) for name in names]) for watch, names in watches.items()]
+
+
+def _watches(values: Values) -> dict[int, set[bytes]]:
+    return {watch: {_bytes(name) for name in names} for watch, names in values}
 
 
 def _plain_error(error: OSError) -> dict[str, Any]:
@@ -102,7 +115,8 @@ _KINDS = {
     "signature": _Kind(_below_root(rootfs.signature), _as_it_is, _signature),
     "place": _Kind(_below_root(rootfs.place), _as_it_is, _place),
     "file_status": _Kind(_below_root(rootfs.file_status), _as_it_is, _file_status),
-    "file_statuses": _Kind(_file_statuses, _plain_statuses, _found_statuses),
+    "file_statuses": _Kind(_of_many(rootfs.file_status), _plain_many(_as_it_is), _found_many(_file_status)),
+    "watch_paths": _Kind(_of_many(watch_path), _plain_many(_plain_watches), _found_many(_watches)),
     "lines": _Kind(_below_root(rootfs.read_lines_that_matter), _text, _bytes),
     "is_same_file": _Kind(_below_root(rootfs.is_same_file), _as_it_is, _as_it_is),
     "resolv_files": _Kind(resolv_files, _as_it_is, _as_it_is),

@@ -56,3 +56,14 @@ def file_statuses(
 ) -> list[rootfs.FileStatus | OSError]:
     """Read the status of many files, each below the root of a process. Raises OSError as :class:`RootReader`."""
     return cast("list[rootfs.FileStatus | OSError]", root_reader("file_statuses", proc, 0, *wanted))
+
+
+def watch_paths(
+    root_reader: RootReader, proc: str, inotify: int, wanted: list[tuple[int, str]]
+) -> list[dict[int, set[bytes]] | OSError]:
+    """Watch many paths, each below the root of a process (:func:`tracer.observe.path_watch.watch_path`).
+
+    Raises OSError as :class:`RootReader`.
+    """
+    each = [(pid, path, inotify) for pid, path in wanted]
+    return cast("list[dict[int, set[bytes]] | OSError]", root_reader("watch_paths", proc, 0, *each))

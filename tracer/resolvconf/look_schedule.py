@@ -1,84 +1,202 @@
-"""When the views are looked at: at once if the host's file was touched, and again and again if that cannot be known."""
+"""When to look at which views: at once at what inotify tells of, and at all of them after a mount anywhere.
+
+Neither tells of everything. A view on a network file system, on one in user space, or in a container that floods us
+with events is looked at twice a second. And each is looked at once in a while whatever is told, for what sends no
+event, such as a write below an overlay.
+"""
 
 from __future__ import annotations
 
+import os
 import select
 import time
+from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from typing import NamedTuple
 
-from tracer.observe.path_watch import PathWatch
+from tracer.observe.rootfs import Identity
+from tracer.observe.watched_paths import WatchedPaths
+from tracer.resolvconf.history import SECOND
+from tracer.resolvconf.view import View
 from tracer.resolvconf.view_table import ViewTable
 
 __all__ = ["LookSchedule"]
 
 _OFTEN_SECONDS = 0.25
-"""While a change is not yet believed, or there are so many views that only some of them are looked at each time."""
+"""Between looks, however often something is told; and while a change is not yet believed."""
 _USUAL_SECONDS = 0.5
+"""Between looks at what cannot be watched, and at all after mounts."""
 _SELDOM_SECONDS = 5.0
-"""If a watch tells of all that is known to change a file: for what is not, such as a write below an overlay."""
-_AT_LEAST_SECONDS = 0.05
-"""Between looks, however often the file is touched."""
+"""Between looks at the host's file and at a part of the others, whatever is told."""
+_PARTS = 6
+_REFUSED_SECONDS = 30.0
+"""After which it is tried again to watch what could not be watched."""
+_TOLD_WITHIN = SECOND // 2
+"""What is told has happened within this time, in nanoseconds: longer than the daemon does anything else."""
+
+
+class _Place(NamedTuple):
+    """What a path led to: if it leads elsewhere, other directories may have to be watched."""
+
+    directory: Identity
+    mounted: Identity | None
+    file: Identity | None
 
 
 class LookSchedule:
-    """When to call :meth:`ViewTable.look`."""
+    """When to call :meth:`look`."""
 
-    def __init__(self, views: ViewTable, proc: str) -> None:
-        """Begin with a look at once. ``proc`` is where the proc file system is mounted."""
+    def __init__(
+        self, views: ViewTable, paths: WatchedPaths, boot: Callable[[], int], *, mounts_are_told: bool
+    ) -> None:
+        """Begin with a look at all. ``boot`` gives boot time in nanoseconds.
+
+        ``mounts_are_told``: whether :meth:`note_mount` is called after each mount. Without, nothing can be watched,
+        since inotify does not tell of what is mounted over a file.
+        """
         self._views = views
-        self._proc = proc
+        self._paths = paths
+        self._boot = boot
+        self._can_watch = mounts_are_told and paths.descriptor >= 0
         self._ready = select.epoll()
-        self._watch: PathWatch | None = None
-        self._watched_at = float("-inf")
-        self._looked = self._touched = float("-inf")
-        self._begin_watch()
+        self._mounts = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._ready.register(self._mounts, select.EPOLLIN)
+        if self._can_watch:
+            self._ready.register(paths.descriptor, select.EPOLLIN)
+        self._is_listening = True
+        self._is_mounted = True
+        self._watched_place: dict[str, _Place] = {}
+        """Where each watched view is, as long as nothing is told of it."""
+        self._refused: dict[str, float] = {}
+        """When each was tried that could not be watched."""
+        self._looked = self._looked_usual = self._looked_seldom = float("-inf")
+        self._part = 0
 
     @property
     def descriptor(self) -> int:
-        """Readable when something has happened to the host's file: call :meth:`take_touched` then."""
+        """Readable when something is told: call :meth:`take_told` then."""
         return self._ready.fileno()
 
-    def take_touched(self) -> None:
-        """Take what has happened; a look follows if the host's file may have changed."""
-        if self._watch is not None and self._watch.has_changed():
-            self._touched = time.monotonic()
-            try:
-                self._watch.follow_path()
-            except OSError:
-                self._end_watch()
+    def take_told(self) -> None:
+        """Take what is told. Until the next look inotify is not listened to any more: that may be too much."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._mounts)
+        if self._can_watch and self._is_listening:
+            self._take_touched()
 
-    def note_look(self) -> None:
-        """Note that the views have been looked at."""
-        self._looked = time.monotonic()
-        if self._watch is None and self._looked - self._watched_at >= _SELDOM_SECONDS:
-            self._begin_watch()
+    def _take_touched(self) -> None:
+        touched = self._paths.take()
+        self._note_unchanged(touched.keys)
+        for key in touched.keys:
+            self._watched_place.pop(key, None)
+        for key in touched.unwatched:
+            self._refuse(key)
+        self._is_mounted |= touched.lost
+        self._listen(listening=False)
+
+    def note_mount(self) -> None:
+        """Note that something was mounted or unmounted somewhere: any path may lead elsewhere now."""
+        self._note_unchanged(self._watched_place.keys())
+        self._is_mounted = True
+        os.eventfd_write(self._mounts, 1)
 
     @property
     def seconds_left(self) -> float:
         """How many seconds are left until the next look; none or less if it is due."""
-        seconds = _AT_LEAST_SECONDS if self._touched > self._looked else self._seconds_between()
-        return self._looked + seconds - time.monotonic()
+        due = self._looked_seldom + _SELDOM_SECONDS
+        seen = self._seen_views()
+        if not self._is_listening or any(self._is_urgent(view) for view in seen):
+            due = min(due, self._looked + _OFTEN_SECONDS)
+        if self._is_mounted or any(view.id in self._refused for view in seen):
+            due = min(due, self._looked_usual + _USUAL_SECONDS)
+        return due - time.monotonic()
+
+    def look(self) -> list[View]:
+        """Look at the views that it is time for; gives those with a new generation."""
+        self._forget_gone()
+        now = time.monotonic()
+        views = self._due(now)
+        self._watch([view for view in views if self._has_to_be_watched(view, now)], now)
+        changed = self._views.look(views)
+        self._note_places(views)
+        self._looked = time.monotonic()
+        self._listen(listening=True)
+        return changed
 
     def close(self) -> None:
         """Watch no more."""
-        self._end_watch()
         self._ready.close()
+        os.close(self._mounts)
 
-    def _seconds_between(self) -> float:
-        if self._views.needs_looks_often:
-            return _OFTEN_SECONDS
-        if self._watch is None or self._views.others_are_seen:
-            return _USUAL_SECONDS
-        return _SELDOM_SECONDS
+    def _due(self, now: float) -> list[View]:
+        views = self._views.views
+        due = {view.id for view in self._seen_views() if self._is_urgent(view)}
+        if now >= self._looked_usual + _USUAL_SECONDS:
+            self._looked_usual = now
+            due |= views.keys() if self._is_mounted else self._refused.keys()
+            self._is_mounted = False
+        if now >= self._looked_seldom + _SELDOM_SECONDS:
+            self._looked_seldom = now
+            self._part += 1
+            due |= {self._views.host.id, *list(views)[self._part % _PARTS :: _PARTS]}
+        return [views[key] for key in views if key in due]
 
-    def _begin_watch(self) -> None:
-        self._watched_at = time.monotonic()
-        with suppress(OSError):
-            self._watch = PathWatch(self._proc, self._views.host_pid, self._views.host.path)
-            for descriptor in self._watch.descriptors:
-                self._ready.register(descriptor, select.EPOLLIN)
+    def _seen_views(self) -> list[View]:
+        """Give the views that there is a process to look through."""
+        return [view for view in self._views.views.values() if view.anchors]
 
-    def _end_watch(self) -> None:
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
+    def _is_urgent(self, view: View) -> bool:
+        """Tell whether a change is not yet believed, or was told, or the view is a new one."""
+        return view.unsettled or not (view.id in self._watched_place or view.id in self._refused)
+
+    def _has_to_be_watched(self, view: View, now: float) -> bool:
+        refused = self._refused.get(view.id)
+        if refused is None:
+            return view.id not in self._watched_place
+        return now >= refused + _REFUSED_SECONDS
+
+    def _watch(self, views: Collection[View], now: float) -> None:
+        watched = self._views.watch(views, self._paths.descriptor) if self._can_watch else {}
+        for view in views:
+            if view.id in watched:
+                self._refused.pop(view.id, None)
+                self._paths.watch(view.id, watched[view.id])
+            else:
+                self._refuse(view.id)
+                self._refused[view.id] = now
+
+    def _refuse(self, key: str) -> None:
+        self._paths.forget(key)
+        self._watched_place.pop(key, None)
+        self._refused.setdefault(key, time.monotonic())
+
+    def _note_places(self, views: Collection[View]) -> None:
+        """Note where the views were found. One that is elsewhere now is watched there at the next look."""
+        for view in views:
+            if self._views.is_silent(view):
+                self._refuse(view.id)
+            elif view.id in self._paths:
+                place = _Place(view.directory, view.mounted, view.file)
+                if view.id in self._views.unseen or self._watched_place.setdefault(view.id, place) != place:
+                    self._watched_place.pop(view.id, None)
+
+    def _note_unchanged(self, keys: AbstractSet[str]) -> None:
+        """Note that these were as they were until now, but for what has just been told."""
+        if self._is_mounted:
+            return
+        until = self._boot() - _TOLD_WITHIN
+        for key in keys & self._watched_place.keys():
+            self._views.views[key].note_unchanged(until)
+
+    def _forget_gone(self) -> None:
+        for key in [*self._watched_place, *self._refused]:
+            if key not in self._views.views or not self._views.views[key].anchors:
+                self._paths.forget(key)
+                self._watched_place.pop(key, None)
+                self._refused.pop(key, None)
+
+    def _listen(self, *, listening: bool) -> None:
+        self._is_listening = listening
+        if self._can_watch:
+            self._ready.modify(self._paths.descriptor, select.EPOLLIN if listening else 0)

@@ -1,8 +1,7 @@
 """One resolv.conf as processes see it, and how it changes over time.
 
 It is looked at through the root directory of a process that sees it. What is seen is believed, and not what inotify
-tells, because a network file system and an overlay's lower layer send no event: when to look is for
-:mod:`tracer.resolvconf.look_schedule` to say.
+tells: that only says when to look (:mod:`tracer.resolvconf.look_schedule`).
 """
 
 from __future__ import annotations
@@ -61,6 +60,7 @@ class View:
         self._pending: _Pending | None = None
         self._looked = 0
         self._large_again = 0
+        self._is_put_off = False
         self._absent: int | None = None
 
     def begin(self, root: Root, clock: Clock, history: History | None) -> None:
@@ -82,6 +82,7 @@ class View:
         ``root`` is where the file is read if it changed.
         """
         now = clock.boot()
+        self._is_put_off = False
         if signature is not None:
             self._absent = None
         if self._pending is None and signature == self._signature:
@@ -89,6 +90,7 @@ class View:
             return False
         if self._pending is None or self._pending.signature != signature:
             if signature and signature.bytes > _LARGE_BYTES and now < self._large_again:
+                self._is_put_off = True
                 return False
             try:
                 self._pending = self._read(root, signature, clock, now)
@@ -128,10 +130,15 @@ class View:
         """Where an administrator finds the file: below the directory that processes with this view have for root."""
         return self.inside + self.path
 
+    def note_unchanged(self, until: int) -> None:
+        """Note that it was as the history says until then: what tells of its changes had told of none."""
+        if self._pending is None:
+            self._looked = max(self._looked, until)
+
     @property
     def unsettled(self) -> bool:
-        """Whether a change has been seen that is not yet believed."""
-        return self._pending is not None
+        """Whether a change has been seen that is not yet believed, or not yet read."""
+        return self._pending is not None or self._is_put_off
 
     def _read(self, root: Root, signature: rootfs.Signature | None, clock: Clock, now: int) -> _Pending:
         conf = parse(root.lines_that_matter(self.path))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -18,13 +19,11 @@ from tracer.errors import ResolvtraceError
 from tracer.observe import rootfs
 from tracer.observe.procfs import Procfs
 from tracer.observe.root_requests import read_directly
-from tracer.observe.roots import Root, RootReader, file_statuses
+from tracer.observe.roots import Root, RootReader, file_statuses, watch_paths
 from tracer.resolvconf.history import History, after_suspend
 from tracer.resolvconf.view import RESOLV_CONF, View
 
 HOST = "host"
-_ROUNDS = 2
-"""Calls of :meth:`ViewTable.look` in which each of very many views is looked at once; of fewer it is each time."""
 _BATCH = 64
 _SILENT_AT_ONCE = 4
 _COMPARISONS = 12
@@ -95,10 +94,11 @@ class ViewTable:
         self._survived = survived
         self._root_reader = root_reader
         self._silent: set[str] = set()
+        self.unseen: set[str] = set()
+        """Of the last look: views that could not be looked at, though there is a process that sees them."""
         self.unreadable = 0
         """How often a view stopped responding."""
         self._by_root: dict[int, View] = {}
-        self._round = 0
         self.views: dict[str, View] = {}
         self.in_use: Callable[[], set[str]] = set
         """Which views living processes are judged by."""
@@ -293,7 +293,7 @@ class ViewTable:
             self._move(view, place)
             return True
         view.anchors.pop(pid, None)
-        if view.anchors:
+        if any(self._anchors(view)):
             return False
         # Nobody is left who sees what was there before: it is the view itself that has changed.
         view.anchors[pid] = self._root_number(pid) or 0
@@ -313,33 +313,56 @@ class ViewTable:
         for view in self.views.values():
             view.history = after_suspend(view.history, began, slept, grace_seconds)
 
-    def look(self) -> list[View]:
-        """Look at a part of the views, at each of them once in a few calls; gives those with a new generation."""
-        views = list(self.views.values())
-        rounds = 1 if len(views) <= _BATCH else _ROUNDS
-        turn = views[self._round % rounds :: rounds]
-        self._round += 1
-        turn += [view for view in views if (view.unsettled or view is self.host) and view not in turn]
-        changed = [view for view in turn if view is self.host and self.look_at(view)]
-        silent = [view for view in turn if view.id in self._silent]
+    def look(self, views: Collection[View] | None = None) -> list[View]:
+        """Look at these views, or at all; gives those with a new generation."""
+        wanted = list(self.views.values()) if views is None else views
+        self.unseen.clear()
+        changed = [view for view in wanted if view is self.host and self.look_at(view)]
+        silent = [view for view in wanted if view.id in self._silent]
         changed += [view for view in silent[:_SILENT_AT_ONCE] if self.look_at(view)]
-        others = [view for view in turn if view is not self.host and view.id not in self._silent]
-        for start in range(0, len(others), _BATCH):
-            changed += self._look_at_many(others[start : start + _BATCH])
+        for some in self._in_batches(wanted):
+            changed += self._look_at_many(some)
         return changed
 
-    @property
-    def others_are_seen(self) -> bool:
-        """Whether a process lives, or did at the last look, that sees another view than the host's."""
-        return any(view.anchors for view in self.views.values() if view is not self.host)
+    def watch(self, views: Collection[View], inotify: int) -> dict[str, dict[int, set[bytes]]]:
+        """Let inotify tell of changes of these views; gives the watches of each that can be watched, by its name."""
+        watched: dict[str, dict[int, set[bytes]]] = {}
+        if any(view is self.host for view in views):
+            watched |= self._watch_many([(self.host, self.host_pid)], read_directly, inotify)
+        for some in self._in_batches(views):
+            wanted = self._first_anchors(some)
+            try:
+                watched |= self._watch_many(wanted, self._root_reader, inotify)
+            except OSError:  # one of them does not answer
+                for one in wanted:
+                    with suppress(OSError):
+                        watched |= self._watch_many([one], self._root_reader, inotify)
+        return watched
 
-    @property
-    def needs_looks_often(self) -> bool:
-        """Whether a change is not yet believed, or one look is not at all of the views."""
-        return len(self.views) > _BATCH or any(view.unsettled for view in self.views.values())
+    def _watch_many(
+        self, wanted: list[tuple[View, int]], root_reader: RootReader, inotify: int
+    ) -> dict[str, dict[int, set[bytes]]]:
+        if not wanted:
+            return {}
+        paths = [(pid, view.path) for view, pid in wanted]
+        watched = watch_paths(root_reader, self._procfs.root, inotify, paths)
+        return {view.id: one for (view, _), one in zip(wanted, watched, strict=True) if not isinstance(one, OSError)}
+
+    def _in_batches(self, views: Collection[View]) -> Iterator[list[View]]:
+        """Divide what root readers are asked of: views of others that answer."""
+        others = [view for view in views if view is not self.host and not self.is_silent(view)]
+        for start in range(0, len(others), _BATCH):
+            yield others[start : start + _BATCH]
+
+    def is_silent(self, view: View) -> bool:
+        """Whether it gave no answer when it was last looked at."""
+        return view.id in self._silent
+
+    def _first_anchors(self, views: Collection[View]) -> list[tuple[View, int]]:
+        return [(view, pid) for view in views for pid in islice(self._anchors(view), 1)]
 
     def _look_at_many(self, views: list[View]) -> list[View]:
-        wanted = [(view, pid) for view in views for pid in islice(self._anchors(view), 1)]
+        wanted = self._first_anchors(views)
         if not wanted:
             return []
         try:
@@ -349,6 +372,7 @@ class ViewTable:
         changed = []
         for (view, pid), status in zip(wanted, seen, strict=True):
             if isinstance(status, BlockingIOError):
+                self.unseen.add(view.id)
                 continue
             if isinstance(status, OSError) or not self._is_anchor(view, pid, status.place):
                 view.anchors.pop(pid, None)
@@ -362,6 +386,8 @@ class ViewTable:
     def look_at(self, view: View) -> bool:
         """Look at one view now; True if that made a new generation."""
         seen = self._file_status(view)
+        if seen is None and view.anchors:
+            self.unseen.add(view.id)
         return seen is not None and self._update_view(view, *seen)
 
     def _update_view(self, view: View, pid: int, status: rootfs.FileStatus) -> bool:
@@ -370,7 +396,7 @@ class ViewTable:
         except TimeoutError:
             self._fall_silent(view)
         except OSError:
-            pass
+            self.unseen.add(view.id)
         return False
 
     def forget_unused(self, living_roots: set[int]) -> None:

@@ -8,7 +8,38 @@ from pathlib import Path
 
 import pytest
 
-from tracer.observe.path_watch import PathWatch
+from tracer.observe.root_requests import read_directly
+from tracer.observe.roots import watch_paths
+from tracer.observe.watched_paths import WatchedPaths
+
+
+class PathWatch:
+    """One watched path, as this process sees it."""
+
+    def __init__(self, path: Path) -> None:
+        """Watch it. Raises OSError."""
+        self._path = path
+        self.paths = WatchedPaths()
+        try:
+            self.follow_path()
+        except OSError:
+            self.close()
+            raise
+
+    def follow_path(self) -> None:
+        """Watch what it leads through now."""
+        (watches,) = watch_paths(read_directly, "/proc", self.paths.descriptor, [(os.getpid(), str(self._path))])
+        if isinstance(watches, OSError):
+            raise watches
+        self.paths.watch("it", watches)
+
+    def has_changed(self) -> bool:
+        """Take what is told of it."""
+        return "it" in self.paths.take().keys
+
+    def close(self) -> None:
+        """Watch no more."""
+        self.paths.close()
 
 
 @pytest.fixture
@@ -24,7 +55,7 @@ def etc(tmp_path: Path) -> Path:
 @pytest.fixture
 def watch(etc: Path) -> Iterator[PathWatch]:
     """Watch it as this process sees it."""
-    watch = PathWatch("/proc", os.getpid(), str(etc / "resolv.conf"))
+    watch = PathWatch(etc / "resolv.conf")
     assert not watch.has_changed()
     yield watch
     watch.close()
@@ -121,5 +152,5 @@ def test_what_cannot_be_waited_for_is_said(etc: Path, target: str) -> None:
     (etc / "resolv.conf").symlink_to(target)
     before = os.listdir("/proc/self/fd")
     with pytest.raises(OSError, match=r"another machine|symbolic links"):
-        PathWatch("/proc", os.getpid(), str(etc / "resolv.conf"))
+        PathWatch(etc / "resolv.conf")
     assert os.listdir("/proc/self/fd") == before

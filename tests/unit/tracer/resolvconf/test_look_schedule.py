@@ -1,55 +1,221 @@
-"""How often the views are looked at if nothing tells of their changes."""
+"""Which views are looked at when: at once if something is told of them, and often if nothing can be."""
 
 from __future__ import annotations
 
+import os
+import select
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.doubles import NEW
-from tests.unit.tracer.resolvconf.test_view_table import Machine, listing
+from tests.support.doubles import NEW, OLD, OTHER
+from tests.unit.tracer.resolvconf.test_view_table import Machine, listing, nameservers
+from tracer.observe.watched_paths import WatchedPaths
+from tracer.resolvconf.history import SECOND
 from tracer.resolvconf.look_schedule import LookSchedule
+from tracer.resolvconf.view import View
 
 NOTICED_SECONDS = 1.0
 """Every change is noticed within this time, and one that is written in place is believed 0.2 s after it was seen."""
 SETTLE_SECONDS = 0.2
+LONG_SECONDS = 1.5
+"""Longer than anything is waited for that is told, or looked at since it cannot be."""
+
+
+class Bench:
+    """A schedule for a host and a container."""
+
+    def __init__(self, machine: Machine, *, mounts_are_told: bool) -> None:
+        self.machine = machine
+        self.container_file = machine.root("container", listing(OLD))
+        machine.process(20, "container", namespace="container")
+        self.container = machine.see(20)
+        self.paths = WatchedPaths()
+        self.schedule = LookSchedule(machine.table, self.paths, machine.clock.boot, mounts_are_told=mounts_are_told)
+        self.looks: list[View] = []
+
+    def take(self) -> None:
+        """Take what is told."""
+        if select.select([self.schedule.descriptor], [], [], 0)[0]:
+            self.schedule.take_told()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass on the machine's clock, and as the schedule says that it waits."""
+        self.machine.clock.advance(seconds)
+        time.sleep(seconds)
+
+    def look_until_idle(self) -> list[str]:
+        """Look whenever it is due, until nothing is within some seconds; gives which views have changed."""
+        changed = []
+        self.take()
+        while (left := self.schedule.seconds_left) < LONG_SECONDS:
+            self.pass_time(max(0.0, left))
+            changed += [view.id for view in self.schedule.look()]
+            self.take()
+        return changed
+
+    def close(self) -> None:
+        """Watch no more."""
+        self.schedule.close()
+        self.paths.close()
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """Give a machine whose /proc tells nothing of mounts, so that its files cannot be waited for."""
+    """Give a host."""
     return Machine(tmp_path)
 
 
-def test_the_first_look_is_due_at_once(machine: Machine) -> None:
+@pytest.fixture
+def bench(machine: Machine) -> Iterator[Bench]:
+    """Give a schedule that has looked at all, and is told of everything."""
+    bench = Bench(machine, mounts_are_told=True)
+    assert bench.look_until_idle() == []
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def blind(machine: Machine) -> Iterator[Bench]:
+    """Give a schedule that is told nothing."""
+    bench = Bench(machine, mounts_are_told=False)
+    yield bench
+    bench.close()
+
+
+def test_the_first_look_is_due_at_once(blind: Bench) -> None:
     """And then the next is not."""
-    schedule = LookSchedule(machine.table, machine.tree.root)
-    assert schedule.seconds_left <= 0
-    schedule.note_look()
-    assert schedule.seconds_left > 0
-    schedule.close()
+    assert blind.schedule.seconds_left <= 0
+    blind.schedule.look()
+    assert blind.schedule.seconds_left > 0
 
 
-def test_a_change_is_noticed_in_time_without_a_watch(machine: Machine) -> None:
+def test_a_change_is_noticed_in_time_without_a_watch(blind: Bench) -> None:
     """Two looks: one that sees it, and one that believes it."""
-    schedule = LookSchedule(machine.table, machine.tree.root)
-    schedule.note_look()
-    first = schedule.seconds_left
-    machine.clock.advance(1.0)
-    machine.file.write_text(listing(NEW))
-    machine.table.look()
-    schedule.note_look()
-    second = schedule.seconds_left
+    blind.schedule.look()
+    first = blind.schedule.seconds_left
+    blind.pass_time(first)
+    blind.container_file.write_text(listing(NEW))
+    assert blind.schedule.look() == []
+    second = blind.schedule.seconds_left
     assert SETTLE_SECONDS <= second < first
     assert first + second < NOTICED_SECONDS
-    schedule.close()
+    blind.pass_time(second)
+    assert blind.schedule.look() == [blind.container]
 
 
-def test_who_waits_sees_the_time_pass(machine: Machine) -> None:
-    """Until the look is due."""
-    schedule = LookSchedule(machine.table, machine.tree.root)
-    schedule.note_look()
-    time.sleep(schedule.seconds_left)
-    assert schedule.seconds_left <= 0
-    schedule.close()
+@pytest.mark.parametrize("whose", ["host", "container"])
+def test_what_is_told_is_looked_at_at_once(bench: Bench, whose: str) -> None:
+    """And nothing else is due for long."""
+    view = bench.machine.host if whose == "host" else bench.container
+    bench.pass_time(SETTLE_SECONDS + SETTLE_SECONDS)
+    bench.machine.replace(NEW, file=bench.machine.file if whose == "host" else bench.container_file)
+    assert bench.schedule.seconds_left > NOTICED_SECONDS
+    bench.take()
+    assert bench.schedule.seconds_left <= 0
+    assert bench.look_until_idle() == [view.id]
+    assert nameservers(view) == (NEW,)
+
+
+def add_a_file_that_was_missing(file: Path) -> None:
+    """Let it go, and its directory, and come back in two steps."""
+    file.unlink()
+    file.parent.rmdir()
+    file.parent.mkdir()
+
+
+def lead_elsewhere(file: Path) -> None:
+    """Let a link lead to a directory that is filled afterwards."""
+    file.unlink()
+    file.symlink_to("../run/resolv.conf")
+    (file.parent.parent / "run").mkdir()
+
+
+@pytest.mark.parametrize("begin", [add_a_file_that_was_missing, lead_elsewhere], ids=lambda one: one.__name__)
+def test_what_the_path_leads_to_now_is_watched(bench: Bench, begin: Callable[[Path], None]) -> None:
+    """Directories that were not there when it was watched first."""
+    begin(bench.container_file)
+    bench.look_until_idle()
+    target = Path(os.path.realpath(bench.container_file))
+    target.write_text(listing(NEW))
+    bench.look_until_idle()
+    assert nameservers(bench.container) == (NEW,)
+    target.write_text(listing(OTHER))
+    bench.look_until_idle()
+    assert nameservers(bench.container) == (OTHER,)
+
+
+def test_a_view_that_is_new_is_watched_too(bench: Bench) -> None:
+    """It is looked at soon, since its file may have changed before it was watched."""
+    file = bench.machine.root("another", listing(OLD))
+    bench.machine.process(30, "another", namespace="another")
+    another = bench.machine.see(30)
+    file.write_text(listing(NEW))
+    assert bench.schedule.seconds_left < NOTICED_SECONDS
+    assert bench.look_until_idle() == [another.id]
+    bench.machine.replace(OTHER, file=file)
+    assert bench.look_until_idle() == [another.id]
+
+
+def test_a_mount_concerns_all(bench: Bench) -> None:
+    """No watch tells of it. Here it is a root that leads to another directory."""
+    other = bench.machine.root("other", listing(NEW))
+    root = bench.machine.tree.directory / "20" / "root"
+    root.unlink()
+    root.symlink_to(other.parent.parent)
+    bench.schedule.note_mount()
+    assert bench.schedule.seconds_left < NOTICED_SECONDS
+    assert bench.look_until_idle() == [bench.container.id]
+    bench.machine.replace(OTHER, file=other)
+    assert bench.look_until_idle() == [bench.container.id]
+
+
+def test_mounts_without_end_are_no_looks_without_end(bench: Bench) -> None:
+    """A machine that starts one container after the other looks at all views twice a second."""
+    bench.schedule.note_mount()
+    bench.pass_time(max(0.0, bench.schedule.seconds_left))
+    bench.schedule.look()
+    bench.schedule.note_mount()
+    assert bench.schedule.seconds_left > SETTLE_SECONDS
+
+
+def test_a_flood_ends_the_watch_and_not_the_looks(bench: Bench) -> None:
+    """Who touches its files all the time is looked at as if it could not be watched."""
+    for number in range(1000):
+        (bench.container_file.parent / str(number)).touch()
+    for _ in range(3):
+        bench.take()
+        bench.pass_time(max(0.0, bench.schedule.seconds_left))
+        bench.schedule.look()
+    bench.take()
+    assert 0 < bench.schedule.seconds_left < NOTICED_SECONDS
+    bench.machine.replace(NEW, file=bench.container_file)
+    bench.pass_time(bench.schedule.seconds_left)
+    assert bench.schedule.look() == [bench.container]
+
+
+def test_what_is_told_dates_a_change_that_nothing_else_does(bench: Bench) -> None:
+    """A link that leads to an older file: it did so no earlier than it was told."""
+    (bench.container_file.parent / "older").write_text(listing(NEW))
+    os.utime(bench.container_file.parent / "older", (1, 1))
+    bench.look_until_idle()
+    bench.machine.clock.advance(100)
+    (bench.container_file.parent / "new").symlink_to("older")
+    (bench.container_file.parent / "new").rename(bench.container_file)
+    before = bench.machine.clock.boot() - SECOND
+    bench.look_until_idle()
+    assert nameservers(bench.container) == (NEW,)
+    assert bench.container.history.current.began >= before
+
+
+def test_nobody_left_to_look_through_is_waited_for_no_more(bench: Bench) -> None:
+    """The container has exited: nothing is due for it, and its watches are gone."""
+    bench.machine.end(20)
+    bench.schedule.note_mount()
+    bench.look_until_idle()
+    bench.pass_time(max(0.0, bench.schedule.seconds_left))
+    bench.schedule.look()
+    assert bench.container.id not in bench.paths
+    assert bench.machine.host.id in bench.paths
