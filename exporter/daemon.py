@@ -17,9 +17,9 @@ from exporter.descriptors import require_descriptors
 from exporter.logs import log_event
 from exporter.sd_notify import ServiceManager
 from exporter.web.webconfig import WebConfig
+from tracer.child_processes import ChildProcesses
 from tracer.engine import Tracer
 from tracer.errors import ResolvtraceError, StoppedError
-from tracer.helpers import Helpers
 
 if TYPE_CHECKING:
     from exporter.feed.event_log import EventLog
@@ -30,7 +30,7 @@ _LOG = structlog.get_logger()
 
 
 def serve(
-    configured: Configuration, read: Callable[[], Configuration], helpers: Helpers, stopped: Callable[[], bool]
+    configured: Configuration, read: Callable[[], Configuration], children: ChildProcesses, stopped: Callable[[], bool]
 ) -> None:
     """Trace and serve until SIGTERM or SIGINT. Raises ResolvtraceError.
 
@@ -38,7 +38,7 @@ def serve(
     """
     web = configured.web
     require_descriptors()
-    tracer = Tracer(configured.settings, helpers, stopped=stopped)
+    tracer = Tracer(configured.settings, children, stopped=stopped)
     try:
         asyncio.run(_Daemon(tracer, configured, web, read).run(stopped))
     except StoppedError:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import structlog
 
+from tracer.child_processes import ChildProcesses
 from tracer.clock import Clock
 from tracer.errors import ResolvtraceError
-from tracer.helpers import Helpers
 from tracer.kernel import probes as kernel_probes
 from tracer.kernel.losses import Lost, none_lost, none_unidentified
 from tracer.kernel.privileges import drop_privileges, require_first_pid_namespace, require_own_proc, require_privileges
@@ -67,13 +67,13 @@ class Tracer:
     def __init__(
         self,
         settings: Settings,
-        helpers: Helpers,
+        children: ChildProcesses,
         clock: Clock | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """Begin to load the probes; raises ResolvtraceError. Finish with :meth:`start`.
 
-        ``stopped`` is called while it waits for the loader, and stops the waiting with StoppedError. The helpers stay
+        ``stopped`` is called while it waits for the loader, and stops the waiting with StoppedError. The children stay
         the caller's, to be closed after this is.
         """
         require_own_proc()
@@ -84,9 +84,9 @@ class Tracer:
         self._procfs = Procfs(pods=Pods(settings.pod_logs_dir))
         self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
-        self._root_readers = helpers.root_readers
-        self._watched_paths = helpers.watched_paths
-        self._probes = kernel_probes.Probes(helpers.loader, settings.capacities, stopped)
+        self._root_readers = children.root_readers
+        self._watched_paths = children.watched_paths
+        self._probes = kernel_probes.Probes(children.loader, settings.capacities, stopped)
         self._save_next = self._tidied = self._asked_nscd = self._until = self._clock.boot()
         self._latest: Snapshot | None = None
         self._made = 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.config.options import DEFAULT_FILE, OPTIONS
 from exporter.imports import without_module
-from tracer.helpers import Helpers
+from tracer.child_processes import ChildProcesses
 
 if TYPE_CHECKING:
     from exporter.config.configuration import Configuration
@@ -71,7 +71,7 @@ class _EarlyStop:
 
 def _run_until_stopped(args: Namespace) -> None:
     early = _EarlyStop()
-    helpers = Helpers()  # before the imports below, which take most of the daemon's memory
+    children = ChildProcesses()  # before the imports below, which take most of the daemon's memory
     try:
         # structlog imports rich, if it is installed, for tracebacks on a terminal: 4 MB, and 50 ms.
         with without_module("rich"):
@@ -79,13 +79,13 @@ def _run_until_stopped(args: Namespace) -> None:
         read = _reader(args)
         configured = read()
         logs.configure(configured["log.level"], configured["log.format"])
-        daemon.serve(configured, read, helpers, early)
+        daemon.serve(configured, read, children, early)
     finally:
-        helpers.close()
+        children.close()
 
 
 def _reader(args: Namespace) -> Callable[[], Configuration]:
-    from exporter.config import configuration  # noqa: PLC0415 - after the helpers
+    from exporter.config import configuration  # noqa: PLC0415 - after the children
 
     flags: dict[str, Any] = {
         option.name: value for option in OPTIONS if option.flag and (value := getattr(args, option.name)) is not None

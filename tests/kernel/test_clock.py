@@ -11,9 +11,9 @@ import pytest
 from exporter.demo.lab import NAME, NEW_ANSWER, OLD, Experiment, experiment
 from tests.support.building import build
 from tests.support.tracing import SHORT
+from tracer.child_processes import ChildProcesses
 from tracer.clock import Clock
 from tracer.engine import Settings, Tracer
-from tracer.helpers import Helpers
 from tracer.report.snapshot import ProcessSnapshot, Snapshot
 from tracer.resolvconf.history import SECOND
 from tracer.verdict.rules import Policy
@@ -88,8 +88,8 @@ def test_a_clock_that_is_set_and_a_suspend(lab: Experiment, tmp_path: Path) -> N
         lab.world.start([build("getaddrinfo_loop"), NAME, "100"], {"RES_OPTIONS": options})
         for options in ("no-reload", "")
     )
-    helpers = Helpers()
-    tracer = Tracer(Settings(tmp_path, Policy(Thresholds(grace_seconds=1.0))), helpers, clock)
+    children = ChildProcesses()
+    tracer = Tracer(Settings(tmp_path, Policy(Thresholds(grace_seconds=1.0))), children, clock)
     try:
         tracer.start()
         ticking = Ticking(tracer)
@@ -120,4 +120,4 @@ def test_a_clock_that_is_set_and_a_suspend(lab: Experiment, tmp_path: Path) -> N
         assert generations == {1, 2}
     finally:
         tracer.close()
-        helpers.close()
+        children.close()

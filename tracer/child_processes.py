@@ -10,8 +10,8 @@ from tracer.observe.root_readers import RootReaders
 from tracer.observe.watched_paths import WatchedPaths
 
 
-class Helpers:
-    """The loader and the root readers. Start them before any thread, and before imports that they do not need."""
+class ChildProcesses:
+    """The loader and the root readers, and the paths that these watch for the daemon. Start them before any thread, and before imports that they do not need."""
 
     def __init__(self) -> None:
         self.loader = LoaderProcess()
