@@ -10,7 +10,7 @@ from tracer.report.causes import watched_from_its_exec
 from tracer.report.services import SERVICE_NAMES, LookupServices, service_of
 from tracer.resolvconf.history import LONGEST_LOOKUP_SECONDS
 from tracer.resolvconf.view import RESOLV_CONF
-from tracer.verdict.following import Because, Facts, Finding, Follows, judge
+from tracer.verdict.following import Because, Facts, Finding, Follows, would_follow
 from tracer.verdict.states import State
 
 _FEW_READS = 3
@@ -35,7 +35,7 @@ def follows(process: Process, services: LookupServices, watching_since: int) -> 
     if upstreams is not None and upstreams.path != RESOLV_CONF and service_of(process) is LookupPath.RESOLVED:
         return Follows.YES, f"takes its upstreams from {upstreams.location}, which it writes itself"
     never_read = _never_read(process, watching_since)
-    finding = judge(process.asking, _facts(process, never_read=never_read))
+    finding = would_follow(process.asking, _facts(process, never_read=never_read))
     return finding.follows, _reason(process, finding, watching_since, never_read=never_read)
 
 

@@ -182,7 +182,7 @@ class Finding:
     generation: int = 0
 
 
-def judge(asking: Asking, facts: Facts) -> Finding:
+def would_follow(asking: Asking, facts: Facts) -> Finding:
     """Tell whether a process would follow, from what it was seen to do."""
     if facts.stale:
         return Finding(Follows.NO, Because.STALE)
