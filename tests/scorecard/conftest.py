@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.scorecard import table
-from tests.scorecard.judging import Verdict, judge
+from tests.scorecard.comparison import Verdict, compare
 from tests.scorecard.rows import ROWS
 from tests.scorecard.running import run
 
@@ -29,7 +29,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def verdicts(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> dict[str, Verdict]:
     """Run all rows, and give what is said of each, by its name."""
     outcome = run(ROWS, tmp_path_factory.mktemp("scorecard"))
-    verdicts = {row.name: judge(row, outcome.rows[row.name]) for row in ROWS}
+    verdicts = {row.name: compare(row, outcome.rows[row.name]) for row in ROWS}
     if page := pytestconfig.getoption("--scorecard", None):
         page.write_text(table.markdown(list(verdicts.values()), outcome.bcc))
         pytestconfig.stash[_PRINTED] = table.table(verdicts.values())

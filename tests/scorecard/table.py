@@ -6,7 +6,7 @@ import datetime as dt
 import platform
 from collections.abc import Iterable, Sequence
 
-from tests.scorecard.judging import Verdict
+from tests.scorecard.comparison import Verdict
 from tests.scorecard.uncertain import UNCERTAIN
 
 _HEAD = ("way of querying", "sent", "counted", "attributed to", "verdict", "remark")

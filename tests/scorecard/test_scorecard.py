@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scorecard.judging import Verdict
+from tests.scorecard.comparison import Verdict
 from tests.scorecard.row import Row
 from tests.scorecard.rows import ROWS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from exporter.demo.lab import waiting
-from tests.scorecard.judging import judge
+from tests.scorecard.comparison import compare
 from tests.scorecard.rows import ROWS
 from tests.scorecard.running import run
 from tests.support import building
@@ -34,4 +34,4 @@ def problems(directory: Path) -> dict[str, list[str]]:
     waiting.timeout_factor = PATIENCE
     rows = [row for row in ROWS if row.name in NAMES]
     outcome = run(rows, directory)
-    return {row.name: list(judge(row, outcome.rows[row.name]).problems) for row in rows}
+    return {row.name: list(compare(row, outcome.rows[row.name]).problems) for row in rows}

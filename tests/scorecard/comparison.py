@@ -22,7 +22,7 @@ class Verdict:
     problems: tuple[str, ...]
 
 
-def judge(row: Row, seen: Seen) -> Verdict:
+def compare(row: Row, seen: Seen) -> Verdict:
     """Compare what was seen with what the row says."""
     of_process, of_other = asked(seen.process), asked(seen.other)
     attributed = [seen.process["comm"]] if seen.process else []
