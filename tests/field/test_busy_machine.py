@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.field.cast import Cast, Part
+from tests.field.program_set import ProgramSet, ProgramSpec
 from tests.field.stage import Stage
 from tests.support.tracing import daemon
 
@@ -36,12 +36,12 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 def test_no_warning(stage: Stage, seconds: float) -> None:
     """Nothing is lost, and no screen warns, whatever else is not known of a process of a few milliseconds."""
     stage.world.path(JAIL).mkdir()
-    cast = Cast(stage)
-    cast.start(
+    programs = ProgramSet(stage)
+    programs.start(
         {
-            "jailed": Part("jailed", (JAIL, "getaddrinfo"), nameserver="127.0.0.1"),
-            "jailed-at-once": Part("jailed", (JAIL, "gethostbyname", "0"), nameserver="127.0.0.1"),
-            "helped": Part("helped", (f"jail={JAIL}", "once")),
+            "jailed": ProgramSpec("jailed", (JAIL, "getaddrinfo"), nameserver="127.0.0.1"),
+            "jailed-at-once": ProgramSpec("jailed", (JAIL, "gethostbyname", "0"), nameserver="127.0.0.1"),
+            "helped": ProgramSpec("helped", (f"jail={JAIL}", "once")),
         }
     )
     for loop in LOOPS:

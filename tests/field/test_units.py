@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.field.cast import Cast, Part
+from tests.field.program_set import ProgramSet, ProgramSpec
 from tests.field.stage import Stage, assert_says
 from tests.support.lab_cgroups import Cgroups
 from tests.support.tracing import Daemon
@@ -102,33 +102,36 @@ PLACES: dict[str, tuple[str, str | None, str]] = {
 
 
 @pytest.fixture(scope="module")
-def cast(running: Daemon) -> Iterator[Cast]:
+def programs(running: Daemon) -> Iterator[ProgramSet]:
     """Start one in each place, and change the file."""
     with Cgroups() as cgroups, Stage(running) as stage:
-        cast = Cast(stage)
-        cast.start(
-            {name: Part("frozen", within=tuple(cgroups.within(path, ()))) for name, (path, _, _) in PLACES.items()}
+        programs = ProgramSet(stage)
+        programs.start(
+            {
+                name: ProgramSpec("frozen", within=tuple(cgroups.within(path, ())))
+                for name, (path, _, _) in PLACES.items()
+            }
         )
         stage.change_past_grace()
-        yield cast
+        yield programs
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_who_is_restarted_and_how(cast: Cast, name: str) -> None:
+def test_who_is_restarted_and_how(programs: ProgramSet, name: str) -> None:
     """The advice is for the manager that the program belongs to."""
     _, unit, advice = PLACES[name]
-    row = cast.when(name, "stale")
+    row = programs.when(name, "stale")
     assert row["unit"] == unit
     assert_says(row, "", advice)
 
 
-def test_services_are_the_host_s_own(cast: Cast) -> None:
+def test_services_are_the_host_s_own(programs: ProgramSet) -> None:
     """Neither --services nor --print names what the host's own manager would not find, or a shell would misread."""
     for name in PLACES:
-        cast.when(name, "stale")
-    services = cast.stage.command("check", "--services").stdout.splitlines()
+        programs.when(name, "stale")
+    services = programs.stage.command("check", "--services").stdout.splitlines()
     assert {r"my\x2dapp.service", "worker@3.service", "worker.service"} <= set(services)
     assert not {"jobs.service", "ssh.service", "nginx.service", "containerd.service"} & set(services)
     assert not [service for service in services if "/" in service]
-    printed = cast.stage.command("check", "--print", "systemctl restart %s").stdout
+    printed = programs.stage.command("check", "--print", "systemctl restart %s").stdout
     assert r"systemctl restart 'my\x2dapp.service'" in printed.splitlines()

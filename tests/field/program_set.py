@@ -9,7 +9,7 @@ from tests.field.stage import Row, Stage
 
 
 @dataclass(frozen=True)
-class Part:
+class ProgramSpec:
     """A program, its arguments after the name that it looks up, and whom it queries before the change.
 
     ``queries`` is how often it must have done so by then. ``by_child``: a child of the program does it.
@@ -23,31 +23,31 @@ class Part:
     within: tuple[str, ...] = ()
 
 
-class Cast:
+class ProgramSet:
     """Programs that go through a change together."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self._parts: dict[str, Part] = {}
-        self.programs: dict[str, Program] = {}
+        self._specs: dict[str, ProgramSpec] = {}
+        self.started: dict[str, Program] = {}
         self.pids: dict[str, int] = {}
         self.before: dict[str, Row] = {}
         """The row of each when all had begun."""
         self.after: dict[str, Row] = {}
         """Rows from just after the change."""
 
-    def start(self, parts: dict[str, Part]) -> None:
+    def start(self, specs: dict[str, ProgramSpec]) -> None:
         """Start more programs, and wait until each queries whom it should."""
-        for name, part in parts.items():
-            program = self.stage.run(part.script, f"{name}.hat.com", *part.arguments, within=part.within)
-            self.programs[name] = program
-        for name, part in parts.items():
-            program = self.programs[name]
-            self.pids[name] = self.stage.child(program, part.nameserver) if part.by_child else program.pid
+        for name, spec in specs.items():
+            program = self.stage.run(spec.script, f"{name}.hat.com", *spec.arguments, within=spec.within)
+            self.started[name] = program
+        for name, spec in specs.items():
+            program = self.started[name]
+            self.pids[name] = self.stage.child(program, spec.nameserver) if spec.by_child else program.pid
             self.before[name] = self.stage.wait_to_query(
-                self.pids[name], part.nameserver, part.queries, since_start=True
+                self.pids[name], spec.nameserver, spec.queries, since_start=True
             )
-        self._parts |= parts
+        self._specs |= specs
 
     def await_look(self, name: str) -> None:
         """Wait until a process has just looked at the file again."""
@@ -58,7 +58,7 @@ class Cast:
 
     def querying(self, name: str, address: str | None = None, more: int = 3) -> Row:
         """Give the row of a process after it has queried a nameserver some times more."""
-        return self.stage.wait_to_query(self.pids[name], address or self._parts[name].nameserver, more)
+        return self.stage.wait_to_query(self.pids[name], address or self._specs[name].nameserver, more)
 
     def when(self, name: str, state: str) -> Row:
         """Give the row of a process once it is in a state."""
