@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from exporter.demo.lab import NEW, OLD, WAYS, Experiment, LabError, Way, experiment, wait_until
-from tests.soak import cast
+from tests.soak import resolvers
 from tests.soak.invariants import BrokenError, Invariants
 from tests.support.tracing import RESOLVTRACE, SHORT, Daemon, daemon
 
@@ -34,11 +34,11 @@ RING_PAGES = 1024
 class Soak:
     """Rounds: the file changes, programs come and go, and everything is looked at."""
 
-    def __init__(self, lab: Experiment, running: Daemon, cast_: cast.Cast) -> None:
+    def __init__(self, lab: Experiment, running: Daemon, started: resolvers.Resolvers) -> None:
         self._lab = lab
         self._daemon = running
-        self._cast = cast_
-        self.invariants = Invariants(running, cast_)
+        self._resolvers = started
+        self.invariants = Invariants(running, started)
         self.changes = self.flags = self.exact = self.late = 0
         self.slowest = 0.0
 
@@ -65,7 +65,7 @@ class Soak:
         self.changes += 1
         begun = time.monotonic()
         wanted = "stale" if address == NEW else "current"
-        for name, program in self._cast.frozen.items():
+        for name, program in self._resolvers.frozen.items():
             row = self._daemon.wait_for_state(program.pid, wanted, BOUND_SECONDS)
             self.flags += wanted == "stale"
             if row["pid"] != program.pid:
@@ -74,7 +74,7 @@ class Soak:
 
     def _clients(self) -> None:
         self.invariants.scrape()
-        some = next(iter(self._cast.frozen.values())).pid
+        some = next(iter(self._resolvers.frozen.values())).pid
         for words, wanted in (
             (("top", "-b", "-n", "2", "-d", "0.5"), {0}),
             (("check", "--json"), {0, 1}),
@@ -93,7 +93,7 @@ class Soak:
                 raise BrokenError(f"{' '.join(words)} ended with {status}")
 
     def _count(self) -> None:
-        program = cast.send_exactly(self._lab.world, QUERIES)
+        program = resolvers.send_exactly(self._lab.world, QUERIES)
 
         def counted() -> int:
             row = self._daemon.row(program.pid)
@@ -125,10 +125,10 @@ def main() -> int:
         lab = stack.enter_context(experiment())
         lab.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
         running = stack.enter_context(daemon(directory, grace=1.0, capacity={"ring_pages": RING_PAGES}))
-        players = cast.start(lab.world)
-        soak = Soak(lab, running, players)
+        started = resolvers.start(lab.world)
+        soak = Soak(lab, running, started)
         try:
-            for program in (*players.healthy.values(), *players.frozen.values()):
+            for program in (*started.healthy.values(), *started.frozen.values()):
                 running.wait_for_state(program.pid, "current", 60)
             soak.run(seconds)
         except (AssertionError, LabError, TimeoutError, OSError, subprocess.SubprocessError) as error:

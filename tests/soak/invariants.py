@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.soak.cast import Cast
+from tests.soak.resolvers import Resolvers
 from tests.support.tracing import Daemon
 
 MORE_MEMORY = 8 << 20
@@ -28,7 +28,7 @@ class Invariants:
     """Keeps what was at the beginning, and compares."""
 
     daemon: Daemon
-    cast: Cast
+    resolvers: Resolvers
     memory: int | None = None
     descriptors: int | None = None
     most_memory: int = 0
@@ -56,9 +56,11 @@ class Invariants:
         self.memory, self.descriptors = self._memory(), self._descriptors()
 
     def _no_false_flag(self, check: dict[str, Any]) -> None:
-        names = {program.pid: name for name, program in (*self.cast.healthy.items(), *self.cast.frozen.items())}
+        names = {
+            program.pid: name for name, program in (*self.resolvers.healthy.items(), *self.resolvers.frozen.items())
+        }
         own_views = {row["view"] for row in check["processes"] if row["pid"] in names}
-        frozen = {program.pid for program in self.cast.frozen.values()}
+        frozen = {program.pid for program in self.resolvers.frozen.values()}
         for row in check["processes"]:
             if row["state"] == FLAGGED and row["view"] in own_views:
                 self._require(row["owner"] in frozen, f"a false flag on {names.get(row['pid'], row['comm'])}: {row}")

@@ -18,14 +18,14 @@ FORKS = "while :; do for _ in 1 2 3 4 5 6 7 8; do true & done; wait; sleep 0.2; 
 
 
 @dataclass(frozen=True)
-class Cast:
+class Resolvers:
     """The programs, by name."""
 
     healthy: dict[str, Program]
     frozen: dict[str, Program]
 
 
-def start(world: World) -> Cast:
+def start(world: World) -> Resolvers:
     """Start them, and what comes and goes beside them."""
     cases = [case for case in (*glibc.CASES, *languages.CASES) if case.name in NAMES]
     missing = set(NAMES) - {case.name for case in cases}
@@ -35,7 +35,7 @@ def start(world: World) -> Cast:
     for script in (SHORT_LIVED, FORKS):
         world.start(["sh", "-c", script])
     jobs = world.start([build("fork_jobs", "-lresolv"), "hat.com", "500"])
-    return Cast(
+    return Resolvers(
         {case.name: program for case, program in running.items() if case.expected.state == "current"},
         {case.name: program for case, program in running.items() if case.expected.state == "stale"}
         | {"sendmail's way": jobs},
