@@ -17,7 +17,7 @@ from tests.support.tracing import SHORT, Daemon, daemon
 
 UNIT = f"getip-{os.getpid()}.service"
 """No other unit of this machine: the daemon sees all there are."""
-PATIENCE = 60
+TIMEOUT = 60
 """Seconds: many times what each step takes on a machine with nothing else to do."""
 
 
@@ -49,18 +49,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         argv, environment = cgroups.within(f"system.slice/{UNIT}", service[0]), service[1]
         with daemon(directory / "daemon", host=lab.world.pid) as running, alertmanager(directory / "am") as manager:
             started = lab.world.start(argv, environment)
-            running.wait_for_state(started.pid, "current", PATIENCE)
+            running.wait_for_state(started.pid, "current", TIMEOUT)
             with prometheus(directory / "prometheus", targets(running), tell=manager) as server:
-                server.wait_for("resolvtrace_build_info", PATIENCE)
+                server.wait_for("resolvtrace_build_info", TIMEOUT)
                 assert not alerts(manager)
                 before = ask(server, str(running.address), FORECAST)
                 lab.world.write_resolv_conf(f"nameserver {NEW}\n{SHORT}")
-                (fired,) = wait_until(lambda: alerts(manager), PATIENCE, "the alert to arrive")
+                (fired,) = wait_until(lambda: alerts(manager), TIMEOUT, "the alert to arrive")
                 answers = before | ask(server, str(running.address))
                 started.stop()
                 restarted = lab.world.start(argv, environment)
-                running.wait_for_state(restarted.pid, "current", PATIENCE)
-                wait_until(lambda: not alerts(manager), PATIENCE, "the alert to be resolved")
+                running.wait_for_state(restarted.pid, "current", TIMEOUT)
+                wait_until(lambda: not alerts(manager), TIMEOUT, "the alert to be resolved")
                 cured = bool(server.query("up == 1")) and not server.query(
                     f'resolvtrace_stale_resolver{{unit="{UNIT}"}}'
                 )
@@ -82,7 +82,7 @@ def ask(server: Prometheus, instance: str, about: str | None = None) -> dict[str
         for one in dashboard.queries(instance)
         if (about in one.expression if about is not None else FORECAST not in one.expression)
     ]
-    return {one.name: server.wait_for(one.expression, PATIENCE) for one in chosen}
+    return {one.name: server.wait_for(one.expression, TIMEOUT) for one in chosen}
 
 
 def test_the_alert_says_who_and_what_to_do(run: Run) -> None:

@@ -16,7 +16,7 @@ from tests.support.samples import full
 HOSTS = {"followed": 165, "listed": 20, "stale": 10, "outdated": 5}
 """Hosts by what was recorded: those that list the new nameserver and query it, those that still list the old one, those
 where a service is left with it, and those where a container is."""
-PATIENCE = 120
+TIMEOUT = 120
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     directory = tmp_path_factory.mktemp("fleet")
     with fleet(HOSTS) as hosts, prometheus(directory / "prometheus", hosts, interval="5s") as started:
         everybody = sum(HOSTS.values())
-        started.wait_for(f"count(up == 1) == {everybody}", PATIENCE)
-        started.wait_for(f"count(instance:resolvtrace_current_nameserver:info) == {everybody}", PATIENCE)
-        wait_until(lambda: len(users(started, OLD)) >= everybody - HOSTS["followed"], PATIENCE, "the users")
+        started.wait_for(f"count(up == 1) == {everybody}", TIMEOUT)
+        started.wait_for(f"count(instance:resolvtrace_current_nameserver:info) == {everybody}", TIMEOUT)
+        wait_until(lambda: len(users(started, OLD)) >= everybody - HOSTS["followed"], TIMEOUT, "the users")
         yield started
 
 

@@ -22,7 +22,7 @@ from tracer.verdict.verdict import Thresholds
 
 HOUR = 3600 * SECOND
 SLEEP = 10 * SECOND
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 class SkewedClock(Clock):
@@ -50,7 +50,7 @@ class Ticking:
 
     def until(self, test: Callable[[Snapshot], bool], what: str) -> Snapshot:
         """Tick until a snapshot passes a test."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             self._tracer.look()
             self._tracer.turn()
@@ -60,7 +60,7 @@ class Ticking:
             if test(self.snapshots[-1]):
                 return self.snapshots[-1]
             time.sleep(0.2)  # a tick's length
-        raise AssertionError(f"{what}: not in {PATIENCE:g} s")
+        raise AssertionError(f"{what}: not in {TIMEOUT:g} s")
 
     def states(self, pid: int) -> set[State]:
         """Give every state that a process was ever in."""

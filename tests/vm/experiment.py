@@ -33,7 +33,7 @@ EXTRA = ETC / "resolvtrace/resolvtrace.d/experiment.toml"
 SHORT = "options timeout:1 attempts:1\n"
 GRACE = 3
 DROP_IN = ETC / "systemd/system/resolvtrace.service.d/emulated.conf"
-PATIENCE = "[Service]\nTimeoutStartSec=15min\nWatchdogSec=40s\n"
+LONGER_TIMEOUTS = "[Service]\nTimeoutStartSec=15min\nWatchdogSec=40s\n"
 """What is a second's work elsewhere may take minutes here, where others want the host too."""
 IGNORE = '[[rule]]\naction = "ignore"\nunit = "apache2.service"\n'
 QUERY = bytes.fromhex("1234010000010000000000000368617403636f6d0000010001")
@@ -71,7 +71,7 @@ def set_up() -> Seen:
 def install(exchange: Path) -> Seen:
     """Install the package, as it came."""
     DROP_IN.parent.mkdir()
-    DROP_IN.write_text(PATIENCE)
+    DROP_IN.write_text(LONGER_TIMEOUTS)
     began = time.monotonic()
     yield "install", guest.run("apt-get", "install", "--yes", str(exchange / "resolvtrace.deb"))
     running = guest.show()

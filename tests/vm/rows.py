@@ -25,13 +25,13 @@ NAMES = (
     "64 threads",
     "a socket from before fork(), used by both",
 )
-PATIENCE = 20.0
+TIMEOUT_FACTOR = 20.0
 
 
 def problems(directory: Path) -> dict[str, list[str]]:
     """Say of each row what does not hold. Compiles its programs, and starts a daemon of its own."""
     building.BUILT = directory / "programs"
-    waiting.timeout_factor = PATIENCE
+    waiting.timeout_factor = TIMEOUT_FACTOR
     rows = [row for row in ROWS if row.name in NAMES]
     outcome = run(rows, directory)
     return {row.name: list(compare(row, outcome.rows[row.name]).problems) for row in rows}
