@@ -168,9 +168,9 @@ class World:
 
     def start(self, name: str) -> Process:
         """Start a process; it has read nothing."""
-        return self.take_in(Process(self, name, self._holder.create("spawn")))
+        return self.register(Process(self, name, self._holder.create("spawn")))
 
-    def take_in(self, process: Process) -> Process:
+    def register(self, process: Process) -> Process:
         """Remember a process, to stop it with the world."""
         self.tell(f"{process.name} starts, pid {process.pid}")
         self._processes.append(process)
@@ -364,4 +364,4 @@ class Process:
 
     def _create(self, how: str, name: str) -> Process:
         self.world.tell(f"{self.name}: {how}")
-        return self.world.take_in(Process(self.world, name, self.remote.create(how)))
+        return self.world.register(Process(self.world, name, self.remote.create(how)))
