@@ -241,13 +241,13 @@ def test_a_view_whose_name_is_given_again_has_no_past(running: Daemon) -> None:
 
     def has_one_generation_in_each_world() -> bool:
         with world() as first:
-            former = view_of(running, start(first, no_reload=True))
+            before = view_of(running, start(first, no_reload=True))
             first.world.write_resolv_conf(listing(NEW))
-            running.wait_for_generation(former, 2, 3)
+            running.wait_for_generation(before, 2, 3)
         with world() as second:
-            latter = view_of(running, start(second, no_reload=True))
-            assert [one["nameservers"] for one in view(running, latter)["history"]] == [[OLD]]
-        return latter == former
+            after = view_of(running, start(second, no_reload=True))
+            assert [one["nameservers"] for one in view(running, after)["history"]] == [[OLD]]
+        return after == before
 
     # Somebody else on the machine may have been given the numbers.
     wait_until(has_one_generation_in_each_world, 20, "the numbers to be given again")

@@ -135,7 +135,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield started
 
 
-def test_every_reason_is_told_from_the_first(running: Daemon) -> None:
+def test_every_reason_is_exported_from_the_first_scrape(running: Daemon) -> None:
     """At 0, so that an alert on the increase sees the first loss; and the manual names each."""
     manual = (Path(__file__).parents[2] / "deploy/man/resolvtrace.1").read_text()
     metrics = running.metrics()

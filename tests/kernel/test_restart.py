@@ -51,7 +51,7 @@ def start(lab: Experiment, *, no_reload: bool) -> Program:
 
 
 def start_with_pid(lab: Experiment, pid: int) -> Program:
-    """Start a healthy process that has this pid, once its former owner is gone (proc_sys_kernel(5), ns_last_pid)."""
+    """Start a healthy process that has this pid, once its owner has exited (proc_sys_kernel(5), ns_last_pid)."""
     got: list[Program] = []
 
     def attempt() -> bool:

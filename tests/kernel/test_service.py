@@ -35,7 +35,7 @@ class Manager:
         while (message := self.next()) is not None:
             if message.startswith(begin):
                 return message
-        raise AssertionError(f"nothing that begins with {begin!r} was told")
+        raise AssertionError(f"nothing that begins with {begin!r} was sent")
 
 
 @pytest.fixture

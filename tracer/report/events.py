@@ -120,7 +120,7 @@ class AnswerChanges:
     """Compares which nameservers answer with what was so before: flagged processes, and those of the host's file."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Begin with those that got no answers when a former daemon stopped: that is no news."""
+        """Begin with those that got no answers when the previous daemon stopped: that is no news."""
         flags = dict(_flags(ledger.processes))
         self._failing = {flag for flag in flags if flag.process.answers(flag.key) is Answers.NO}
         self._silent: set[str] = set()

@@ -84,7 +84,7 @@ def test_grandchildren_work_for_the_topmost() -> None:
 
 
 def test_a_worker_that_reads_again_is_on_its_own() -> None:
-    """Its queries count for the former owner no longer."""
+    """Its queries no longer count for the previous owner."""
     world = _sendmail()
     world.fork(10, 11)
     world.query(11)

@@ -339,7 +339,7 @@ def test_a_directory_that_cannot_be_made_is_an_error_with_a_remedy(tmp_path: Pat
 
 
 @pytest.mark.parametrize("fails", ["open", "replace"])
-def test_a_save_that_fails_leaves_the_former_state(
+def test_a_save_that_fails_leaves_the_previous_state(
     directory: Path, store: Store, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:
     """The disk is full, or mounted read-only: what was saved is still there, and no half of a file beside it."""

@@ -61,7 +61,7 @@ def test_the_answers_of_another_nameserver_show_that_answers_are_seen() -> None:
 
 
 def test_it_answers_again() -> None:
-    """The count of what stayed unanswered begins anew."""
+    """The count of what stayed unanswered restarts."""
     answering = queried(2, 7, 12, begun=answered(1))
     answering.add(1, 13 * SECOND, 13 * SECOND, AnswersSeen(13 * SECOND))
     assert answering.answers(0) is Answers.YES
