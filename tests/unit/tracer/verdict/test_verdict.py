@@ -69,22 +69,22 @@ class Trial:
         return Context(self.own, self.host, self.forwarder, self.expected, self.behaviour.read_generation)
 
     def asks(self, *several: Queries, now: float | None = None) -> State:
-        """Add what one tick brought and judge at its end."""
+        """Add what one tick brought and evaluate at its end."""
         removal = self.context.removal(self.address)
         own_read = self.behaviour.first_read_since(removal) if removal else None
         for one in several:
             self.evidence = add(self.evidence, one, removal, own_read, self.thresholds)
         end = max((one.last for one in several), default=at(0)) if now is None else at(now)
-        return self.judged(end)
+        return self.evaluate(end)
 
-    def judged(self, now: int) -> State:
-        """Judge with no more queries."""
+    def evaluate(self, now: int) -> State:
+        """Evaluate with no more queries."""
         self.evidence = update_flag(self.evidence, self.address, self.context, self.behaviour, self.thresholds, now)
         return state_of(self.evidence, self.address, self.context, self.behaviour, self.thresholds, now)
 
     def later(self, seconds: float) -> State:
-        """Judge at another time."""
-        return self.judged(at(seconds))
+        """Evaluate at another time."""
+        return self.evaluate(at(seconds))
 
     def reads(self, seconds: float) -> None:
         """Let it read the file."""
