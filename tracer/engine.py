@@ -21,7 +21,7 @@ from tracer.kernel.programs import REQUIRED, Capacities
 from tracer.kernel.records import ProcessFlag
 from tracer.ledger.ledger import Ledger
 from tracer.ledger.process import Process
-from tracer.ledger.saved import Saved, everything, saved_view, what_changed
+from tracer.ledger.saved import Saved, everything, what_changed
 from tracer.ledger.store import Store
 from tracer.ledger.sweep import Sweep
 from tracer.observation.forwarders import Asker, Forwarders
@@ -152,12 +152,11 @@ class Tracer:
 
     def _begin_views(self, saved: Saved) -> ViewTable:
         read = {one.id: one.view for one in saved.states}
-        alive = [one for one in saved.processes if is_same_process(one, self.lineage.process(one.pid))]
+        alive = [one for one in saved.processes if is_same_process(one, self.lineage.process(one.id.pid))]
         views = {view for one in alive for view in (one.own_view, read.get(one.state))}
         survived = {HOST} | {view for view in views if view is not None}
-        known = {one.id: saved_view(one) for one in saved.views}
         return ViewTable(
-            self._procfs, self._clock, self.lineage.root_number, known, frozenset(survived), self._root_readers
+            self._procfs, self._clock, self.lineage.root_number, saved.views, frozenset(survived), self._root_readers
         )
 
     def _refuse_missing_probes(self) -> None:

@@ -12,9 +12,10 @@ from dataclasses import replace
 from tracer.identity import Identity
 from tracer.kernel.records import KernelProcess, ProcessFlag
 from tracer.ledger.ledger import Ledger
-from tracer.ledger.process import Helper, Process, ProcessId
-from tracer.ledger.resolver_state import ResolverState
-from tracer.ledger.saved import ProcessRecord, Saved, pairs_of
+from tracer.ledger.plain import shared
+from tracer.ledger.process import Helper, Process, ProcessFacts
+from tracer.ledger.resolver_state import ResolverState, ResolverStateFacts
+from tracer.ledger.saved import ProcessRecord, Saved
 from tracer.observation.lineage import Lineage
 from tracer.observation.machine import Machine
 from tracer.observation.observer import Observer
@@ -26,9 +27,7 @@ def is_same_process(record: ProcessRecord, entry: KernelProcess | None) -> bool:
     if entry is None:
         return False
     has_read = bool(entry.flags & ProcessFlag.READ_ONCE)  # while the probes were there, and the records tell of it
-    return (entry.birth, entry.execs) == (record.birth, record.execs) and (
-        entry.res_state_id == record.state or has_read
-    )
+    return (entry.birth, entry.execs) == record.id[1:] and (entry.res_state_id == record.state or has_read)
 
 
 class Restoration:
@@ -49,46 +48,42 @@ class Restoration:
         gone: list[ProcessRecord] = []
         for record in saved.processes:
             if record.identity is not None:
-                same = is_same_process(record, self._lineage.process(record.pid))
+                same = is_same_process(record, self._lineage.process(record.id.pid))
                 (alive if same else gone).append(record)
         for record in alive:  # whoever sees a view is needed for looking at it
-            entry = self._lineage.process(record.pid)
+            entry = self._lineage.process(record.id.pid)
             if entry is not None:
-                self._machine.view(record.pid, entry.root, entry.parent_tgid)
+                self._machine.view(record.id.pid, entry.root, entry.parent_tgid)
         for one in saved.states:
-            state = ResolverState(one.id, None, one.reads, one.first_reads, one.origin, one.appeared)
-            state.view = self._views.recall(one.view) if one.view else None
-            self._ledger.states.add(state)
-        for past in saved.past_uses:
-            self._ledger.past_uses.put(past.key, past.queries, past.last)
-        for record in sorted([*gone, *alive], key=lambda record: (record.birth, record.execs)):
+            view = self._views.recall(one.view) if one.view else None
+            self._ledger.states.add(ResolverState(**shared(ResolverStateFacts, one), view=view))
+        for key, past in saved.past_uses.items():
+            self._ledger.past_uses.put(key, past.queries, past.last)
+        for record in sorted([*gone, *alive], key=lambda record: record.id[1:]):
             self._enter(record)
         self._ledger.restore_owners()
-        for record in sorted(gone, key=lambda record: record.birth):
-            self._observer.leave((record.pid, record.birth, record.execs), record.state)
+        for record in sorted(gone, key=lambda record: record.id.birth):
+            self._observer.leave(record.id, record.state)
 
     def _enter(self, record: ProcessRecord) -> None:
-        entry = self._lineage.process(record.pid)
+        entry = self._lineage.process(record.id.pid)
         lives = is_same_process(record, entry)
         identity = record.identity or Identity()
         if lives and entry is not None:
-            found = self._machine.identity(record.pid)
+            found = self._machine.identity(record.id.pid)
             identity = replace(found, exe=found.exe or identity.exe) if found.comm is not None else identity
         state = self._ledger.states.find(record.state)
         own_view = self._views.recall(record.own_view) if record.own_view else None
         process = Process(
-            ProcessId(record.pid, record.birth, record.execs),
+            record.id,
             identity,
             state,
             entry.root if lives and entry is not None else 0,
             own_view,
+            **shared(ProcessFacts, record),
         )
-        process.line, process.parent = record.line, (record.parent[0], record.parent[1])
-        process.flags, process.checked, process.answered = record.flags, record.checked, record.answered
         if not lives:
             process.flags |= ProcessFlag.FORKED  # or not: its heirs are looked for
-        process.asks_nscd, process.absent, process.workers_seen = record.asks_nscd, record.absent, record.workers_seen
-        process.lookups, process.pairs, process.asking = record.lookups, pairs_of(record), record.asking
         is_shared = record.line or record.flags & ProcessFlag.FORKED
         process.saved_pairs = deepcopy(process.pairs) if is_shared else dict(process.pairs)
         if record.helper:

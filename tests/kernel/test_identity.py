@@ -89,8 +89,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, cgroups: Cgroups) -> Run:
         assert running.stop() == 0
         past_uses = running.saved()["past_uses"]
     exited = {}
-    for use in past_uses:
-        unit, exe, view, nameserver = use["key"]
+    for (unit, exe, view, nameserver), use in past_uses:
         if nameserver == BRIEF:
             exited[unit] = (exe, view, use["queries"])
     return Run(rows, exited)

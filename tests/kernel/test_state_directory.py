@@ -95,7 +95,7 @@ def test_room_that_comes_back(lab: Experiment, tmp_path: Path) -> None:
         filler.unlink()
         wait_until(lambda: (state / "state.json").read_bytes() != before, SAVED_SECONDS, "the state to be saved again")
         saved = json.loads((state / "state.json").read_bytes())
-        assert stale.pid in {process["pid"] for process in saved["saved"]["processes"]}
+        assert stale.pid in {process["id"][0] for process in saved["saved"]["processes"]}
     finally:
         assert one.stop() == 0
 
@@ -126,7 +126,7 @@ def room(directory: Path) -> int:
 UNUSABLE: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda text: text[: len(text) // 2],
     "empty": lambda _: b"",
-    "later": lambda text: text.replace(b"resolvtrace-state/2", b"resolvtrace-state/9"),
+    "later": lambda text: text.replace(b"resolvtrace-state/3", b"resolvtrace-state/9"),
 }
 
 
@@ -144,6 +144,6 @@ def test_a_state_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
         assert one.log().count("state not used") == 1
         assert str(aside) in one.log()
         assert one.stop() == 0
-        assert json.loads(file.read_bytes())["schema"] == "resolvtrace-state/2"
+        assert json.loads(file.read_bytes())["schema"] == "resolvtrace-state/3"
         one.start()
         assert "state not used" not in one.log()

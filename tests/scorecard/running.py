@@ -20,6 +20,8 @@ from tests.support.tracing import daemon
 _LOGGED_SECONDS = 5.0
 
 Process = dict[str, Any]
+SavedUses = list[tuple[list[Any], dict[str, Any]]]
+"""Past uses as the state file has them: unit, exe, view and nameserver of each, and what was counted."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def run(rows: Iterable[Row], directory: Path) -> Outcome:
     )
 
 
-def seen(one: Attempt, received: Counter[str], snapshot: dict[str, Any], past_uses: list[dict[str, Any]]) -> Seen:
+def seen(one: Attempt, received: Counter[str], snapshot: dict[str, Any], past_uses: SavedUses) -> Seen:
     """Pick what came of one row."""
     processes: dict[int, Process] = {process["pid"]: process for process in snapshot["processes"]}
     own = own_addresses(one.row, one.fill)
@@ -103,8 +105,7 @@ def seen(one: Attempt, received: Counter[str], snapshot: dict[str, Any], past_us
         views={view["id"]: view["nameservers"] for view in snapshot["views"]},
         past_uses=tuple(
             (use["queries"], nameserver)
-            for use in past_uses
-            for _, exe, _, nameserver in (use["key"],)
+            for (_, exe, _, nameserver), use in past_uses
             if nameserver in own and exe == str(one.executable())
         ),
         strangers=tuple(strangers),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tracer.identity import Identity
 from tracer.kernel.records import Lookup, ProcessFlag, Service, is_ancestor
+from tracer.ledger.plain import UNSAVED
 from tracer.ledger.resolver_state import Read, ResolverState
 from tracer.lookups import LookupPath, Transport
 from tracer.resolvconf.view import View
@@ -90,9 +91,9 @@ class Pair:
     evidence: Evidence = field(default_factory=Evidence)
     uses: dict[tuple[int, Transport], Use] = field(default_factory=dict)
     state: State = State.UNLISTED
-    ruling: Ruling | None = None
+    ruling: Ruling | None = field(default=None, metadata=UNSAVED)
     """What the administrator's rules make of it."""
-    removed: Removed | None = None
+    removed: Removed | None = field(default=None, metadata=UNSAVED)
     """The removal in force, as of the last evaluation."""
     answering: Answering = field(default_factory=Answering)
 
@@ -131,11 +132,34 @@ class LookupKinds:
         self.untold += lookup == Lookup.UNKNOWN
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class ProcessFacts:
+    """What is known of a process, as the store saves it: a new fact is a field here, with a default.
+
+    ``line``, ``parent`` and ``flags`` are the kernel side's (bpf/records.h).
+    """
+
+    line: tuple[int, ...] = ()
+    parent: tuple[int, int] = (0, 0)
+    flags: int = 0
+    checked: int = 0
+    """When it last did a stat of resolv.conf."""
+    answered: int = 0
+    """When a lookup socket that it tried last answered."""
+    asks_nscd: bool = False
+    absent: str = ""
+    """Where it last looked for resolv.conf, if its root directory holds none: a chroot."""
+    workers_seen: int = 0
+    lookups: LookupKinds = field(default_factory=LookupKinds)
+    pairs: dict[PairKey, Pair] = field(default_factory=dict)
+    asking: Asking = field(default_factory=Asking)
+
+
 @dataclass(slots=True, eq=False)
-class Process:
+class Process(ProcessFacts):
     """One process: the table :class:`tracer.ledger.process_table.ProcessTable` keeps it.
 
-    ``root``, ``image`` and ``line`` are the kernel side's (bpf/records.h). ``own_view`` is the view that it has, which
+    ``root`` and ``image`` are the kernel side's (bpf/records.h). ``own_view`` is the view that it has, which
     counts until it reads a file. ``owner`` is itself, or the process whose resolver state it uses. ``helper`` is the
     one that reads the file for it. ``upstreams`` is the view that a forwarder takes its nameservers from.
     ``flags_at`` is when ``flags`` were so.
@@ -146,25 +170,12 @@ class Process:
     res_state: ResolverState
     root: int
     own_view: View | None
-    line: tuple[int, ...] = ()
-    parent: tuple[int, int] = (0, 0)
     image: int = 0
-    flags: int = 0
     flags_at: int = 0
     owner: Process = field(init=False)
-    workers_seen: int = 0
     helper: Helper | None = None
-    checked: int = 0
-    """When it last did a stat of resolv.conf."""
     checks: tuple[int, ...] = ()
     """When it did so, as far as that was reported: once in each tick in which it queried."""
-    answered: int = 0
-    asks_nscd: bool = False
-    lookups: LookupKinds = field(default_factory=LookupKinds)
-    pairs: dict[PairKey, Pair] = field(default_factory=dict)
-    asking: Asking = field(default_factory=Asking)
-    absent: str = ""
-    """Where it last looked for resolv.conf, if its root directory holds none: a chroot."""
     other_files: frozenset[str] = frozenset()
     forwards: bool | None = None
     """Whether it queries on behalf of others; None until that was looked at."""

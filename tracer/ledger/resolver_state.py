@@ -37,20 +37,25 @@ class Origin(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class ResolverState:
-    """One resolver state.
+class ResolverStateFacts:
+    """What is known of a resolver state, as the store saves it: a new fact is a field here, with a default.
 
-    ``view`` is that of the last read, None if the file was never read. ``reads`` are the latest, oldest first;
-    ``first_reads`` the first read of each generation that was read, which outlive them. ``appeared`` is when the file
-    was first read after there had been none.
+    ``reads`` are the latest, oldest first; ``first_reads`` the first read of each generation that was read, which
+    outlive them. ``appeared`` is when the file was first read after there had been none.
     """
 
     id: int
-    view: View | None = None
     reads: tuple[Read, ...] = ()
     first_reads: tuple[FirstRead, ...] = ()
     origin: Origin | None = None
     appeared: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ResolverState(ResolverStateFacts):
+    """One resolver state. ``view`` is that of the last read, None if the file was never read."""
+
+    view: View | None = None
     members: set[Process] = field(default_factory=set)
 
     @property
@@ -61,16 +66,16 @@ class ResolverState:
     def after_read(self, state_id: int, at: int, view: View | None) -> ResolverState:
         """Give the state that a read makes out of this one."""
         if view is None:
-            return ResolverState(state_id, self.view, self.reads, self.first_reads, self.origin, self.appeared)
+            return ResolverState(state_id, self.reads, self.first_reads, self.origin, self.appeared, self.view)
         same = self.view is view
         read = Read(at, view.history.at(at).number)
         state = ResolverState(
             state_id,
-            view,
             (*(self.reads if same else ()), read)[-_KEPT_READS:],
             self.first_reads if same else (),
             self.origin,
             self.appeared if same else None,
+            view,
         )
         state._note_first_read(read)
         return state

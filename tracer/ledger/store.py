@@ -18,7 +18,7 @@ from typing import IO
 
 from tracer.errors import ResolvtraceError
 from tracer.ledger.plain import dump, structure
-from tracer.ledger.saved import SCHEMA, Saved, merged, saved_view
+from tracer.ledger.saved import SCHEMA, Saved, merged
 from tracer.resolvconf.view_table import HOST
 
 _NAME, _JOURNAL, _LOCK = "state.json", "journal.jsonl", "lock"
@@ -159,6 +159,7 @@ def _open_lock(directory: Path) -> int:
 
 def _check(saved: Saved) -> None:
     """Raise ValueError if a value cannot be what it says."""
-    for view in saved.views:
-        saved_view(view)
-        int("0" if view.id == HOST else view.id.partition(":")[0])
+    for name, view in saved.views.items():
+        if not view.history.generations:
+            raise ValueError("a view without a generation")
+        int("0" if name == HOST else name.partition(":")[0])

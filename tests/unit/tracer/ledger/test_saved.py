@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.support.doubles import NEW, OLD
 from tests.support.world import World
 from tracer.kernel.records import ancestor
-from tracer.ledger.past_uses import PastUseKey
-from tracer.ledger.process import ProcessId
-from tracer.ledger.saved import PastUseRecord, ProcessRecord, Saved, StateRecord, merged, saved_view, view_record
+from tracer.ledger.past_uses import PastUseCount, PastUseKey
+from tracer.ledger.plain import shared
+from tracer.ledger.process import ProcessFacts, ProcessId
+from tracer.ledger.resolver_state import ResolverStateFacts
+from tracer.ledger.saved import ProcessRecord, Saved, StateRecord, merged
 from tracer.observation.lineage import SavedProcess, SavedResolverState
-from tracer.resolvconf.history import first_generation
 from tracer.verdict.states import State
 
 
@@ -25,7 +24,7 @@ def test_who_did_nothing_but_shares_a_state_that_is_kept_is_saved_with_it() -> N
     world.start(12)
     world.tick()
     saved = world.saved()
-    assert {one.pid: one.identity is not None for one in saved.processes} == {10: True, 11: False}
+    assert {one.id.pid: one.identity is not None for one in saved.processes} == {10: True, 11: False}
     assert {one.state for one in saved.processes} == {one.id for one in saved.states}
 
 
@@ -40,7 +39,7 @@ def test_who_exited_is_not_saved() -> None:
         world.tick()
     saved = world.saved()
     assert not saved.processes
-    assert [(one.key.nameserver, one.queries) for one in saved.past_uses] == [(OLD, 3)]
+    assert [(key.nameserver, use.queries) for key, use in saved.past_uses.items()] == [(OLD, 3)]
 
 
 def test_a_lineage_tells_who_had_which_state_and_when_that_was_read() -> None:
@@ -64,16 +63,18 @@ def test_later_changes_replace_what_was_there_and_drop_who_left() -> None:
     """By view, state and process; past uses by what they are alike in."""
     key = PastUseKey("x.service", "/usr/bin/x", "host", OLD)
     first = Saved(
-        states=[StateRecord(1, None, (), (), None, None)],
-        processes=[ProcessRecord(10, 5, 0, 1), ProcessRecord(11, 6, 0, 1)],
-        past_uses=[PastUseRecord(key, 3, 50)],
+        states=[StateRecord(1)],
+        processes=[ProcessRecord(ProcessId(10, 5, 0), 1), ProcessRecord(ProcessId(11, 6, 0), 1)],
+        past_uses={key: PastUseCount(3, 50)},
     )
     second = Saved(
-        processes=[ProcessRecord(10, 5, 0, 2)], past_uses=[PastUseRecord(key, 5, 60)], left=[ProcessId(11, 6, 0)]
+        processes=[ProcessRecord(ProcessId(10, 5, 0), 2)],
+        past_uses={key: PastUseCount(5, 60)},
+        left=[ProcessId(11, 6, 0)],
     )
     whole = merged([first, second])
-    assert [(one.pid, one.state) for one in whole.processes] == [(10, 2)]
-    assert whole.past_uses == [PastUseRecord(key, 5, 60)]
+    assert [(one.id.pid, one.state) for one in whole.processes] == [(10, 2)]
+    assert whole.past_uses == {key: PastUseCount(5, 60)}
     assert [one.id for one in whole.states] == [1]
     assert Saved().is_empty()
     assert not second.is_empty()
@@ -83,18 +84,9 @@ def test_a_view_comes_back_with_its_history() -> None:
     """Generations, removals and what was not seen before."""
     world = World()
     world.change(NEW)
-    saved = saved_view(view_record(world.host))
+    saved = world.saved().views["host"]
     assert saved.history == world.host.history
     assert (saved.path, saved.directory) == (world.host.path, world.host.directory)
-
-
-def test_a_view_without_a_generation_is_refused() -> None:
-    """There is always one."""
-    world = World()
-    world.host.history = first_generation(world.host.history.current.conf, 1, 1)
-    record = view_record(world.host)
-    with pytest.raises(ValueError, match="without a generation"):
-        saved_view(type(record)(record.id, record.path, record.directory, 1, (), {}))
 
 
 def test_a_flag_comes_back_as_it_was() -> None:
@@ -107,3 +99,18 @@ def test_a_flag_comes_back_as_it_was() -> None:
     world.tick()
     after = world.pair(10)
     assert (after.state, after.evidence, after.uses) == (State.STALE, before.evidence, before.uses)
+
+
+def test_every_fact_of_a_process_and_of_its_state_comes_back() -> None:
+    """Whatever is declared as one: nothing else has to know of it."""
+    world = World()
+    world.start(10)
+    world.make_stale(10)
+    process = world.process(10)
+    process.absent, process.answered, process.workers_seen = "/srv/etc/resolv.conf", 7, 3
+    process.res_state.appeared = 5
+    before = shared(ProcessFacts, process), shared(ResolverStateFacts, process.res_state)
+    world.restart()
+    world.tick()
+    after = world.process(10)
+    assert (shared(ProcessFacts, after), shared(ResolverStateFacts, after.res_state)) == before

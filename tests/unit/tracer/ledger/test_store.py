@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,17 @@ from tests.support.doubles import NEW, OLD, conf
 from tests.support.world import World
 from tracer.errors import ResolvtraceError
 from tracer.identity import Identity
-from tracer.ledger.past_uses import PastUseKey
-from tracer.ledger.process import LookupKinds, ProcessId, Use
-from tracer.ledger.resolver_state import Origin, Read
-from tracer.ledger.saved import (
-    PairRecord,
-    PastUseRecord,
-    ProcessRecord,
-    Saved,
-    StateRecord,
-    UseRecord,
-    ViewRecord,
-    what_changed,
-)
+from tracer.ledger.past_uses import PastUseCount, PastUseKey
+from tracer.ledger.process import LookupKinds, Pair, PairKey, ProcessFacts, ProcessId, Use
+from tracer.ledger.resolver_state import Origin, Read, ResolverStateFacts
+from tracer.ledger.saved import ProcessRecord, Saved, StateRecord, what_changed
 from tracer.ledger.store import Loaded, Store
 from tracer.lookups import Transport
 from tracer.observe.rootfs import Identity as FileIdentity
-from tracer.resolvconf.history import first_generation, follow
+from tracer.resolvconf.history import History, first_generation, follow
+from tracer.resolvconf.view_table import SavedView
+from tracer.verdict.answers import Answering
+from tracer.verdict.following import Asking, Look
 from tracer.verdict.states import State
 from tracer.verdict.verdict import Evidence, FirstRead
 
@@ -45,9 +40,7 @@ def _saved() -> Saved:
     evidence = Evidence(1, 200, 190, 120, since_removed=7, late=5, flagged=190, cleared=150)
     use = Use(11, worker_queries=3, since_removed=7, removal=120, first=1, last=200, inherited=2)
     process = ProcessRecord(
-        4711,
-        55,
-        2,
+        ProcessId(4711, 55, 2),
         77,
         line=(4 << 40,),
         parent=(4, 44),
@@ -60,26 +53,29 @@ def _saved() -> Saved:
         absent="/var/spool/postfix/etc/resolv.conf",
         workers_seen=4,
         lookups=LookupKinds(1, 2, 3),
-        pairs=(
-            PairRecord(
-                OLD,
-                5,
-                State.STALE,
+        pairs={
+            PairKey(OLD, 5): Pair(
                 evidence,
-                (UseRecord(53, Transport.UDP, use), UseRecord(853, Transport.TLS, Use(queries=1))),
+                {(53, Transport.UDP): use, (853, Transport.TLS): Use(queries=1)},
+                State.STALE,
+                answering=Answering(queried=7),
             ),
-            PairRecord("fe80::1%eth0", 6, State.UNLISTED, Evidence(), ()),
-        ),
+            PairKey("fe80::1%eth0", 6): Pair(),
+        },
+        helper=(4, 44, 77),
+        asking=Asking([Look(1, 2, 3)], 5, 6, 7, 8, 9, 10, 11, watches=False),
     )
-    views = [
-        ViewRecord(name, path, DIRECTORY, history.file_changed, history.generations, dict(history.removals))
+    views = {
+        name: SavedView(path, DIRECTORY, history)
         for name, path in (("host", "/etc/resolv.conf"), ("1:2:3", "/run/x/resolv.conf"))
-    ]
-    state = StateRecord(77, "host", (Read(60, 1), Read(70, 2)), (FirstRead(1, 60),), Origin(4, 44, None), b"\x02")
-    past = [
-        PastUseRecord(PastUseKey("x.service", "/usr/bin/x\udcff", "host", OLD), 5, 99),
-        PastUseRecord(PastUseKey(None, None, None, NEW), 1, 98),
-    ]
+    }
+    state = StateRecord(
+        77, (Read(60, 1), Read(70, 2)), (FirstRead(1, 60),), Origin(4, 44, None), 65, view="host", image=b"\x02"
+    )
+    past = {
+        PastUseKey("x.service", "/usr/bin/x\udcff", "host", OLD): PastUseCount(5, 99),
+        PastUseKey(None, None, None, NEW): PastUseCount(1, 98),
+    }
     return Saved(views, [state], [process], past)
 
 
@@ -95,6 +91,21 @@ def store(directory: Path) -> Iterator[Store]:
     store = Store(directory)
     yield store
     store.close()
+
+
+def test_the_example_has_every_fact() -> None:
+    """So a new one is tried by the tests below."""
+    (process,), (state,) = _saved().processes, _saved().states
+    assert not _defaults(ProcessFacts, process)
+    assert not _defaults(ResolverStateFacts, state)
+
+
+def _defaults(kind: Any, one: object) -> list[str]:
+    return [
+        field.name
+        for field in fields(kind)
+        if getattr(one, field.name) == (field.default if field.default_factory is MISSING else field.default_factory())
+    ]
 
 
 @pytest.mark.parametrize("ended", [True, False])
@@ -113,7 +124,7 @@ def test_what_the_ledger_has_comes_back(store: Store) -> None:
     world.query(11)
     world.tick()
     saved = world.saved()
-    assert [(one.pid, bool(one.line)) for one in saved.processes] == [(10, False), (11, True)]
+    assert [(one.id.pid, bool(one.line)) for one in saved.processes] == [(10, False), (11, True)]
     store.save(BOOT, saved)
     assert store.load(BOOT).saved == saved
 
@@ -143,12 +154,12 @@ def test_what_changed_since_is_added_to_what_was_saved(directory: Path, store: S
     assert sorted(one.id for one in loaded.saved.states) == sorted(one.id for one in world.saved().states)
     # Half a line was being written when the power went.
     with (directory / "journal.jsonl").open("ab") as journal:
-        journal.write(b'{"processes":[{"pid"')
+        journal.write(b'{"processes":[{"id"')
     assert store.load(BOOT) == loaded
 
 
 def _by_pid(saved: Saved) -> dict[int, ProcessRecord]:
-    return {one.pid: one for one in saved.processes}
+    return {one.id.pid: one for one in saved.processes}
 
 
 def test_who_exited_since_is_kept_no_more(store: Store) -> None:
@@ -164,7 +175,7 @@ def test_who_exited_since_is_kept_no_more(store: Store) -> None:
         store.append(what_changed(world.ledger, world.ledger.take_unsaved(), []))
     saved = store.load(BOOT).saved
     assert not saved.processes
-    assert [use.queries for use in saved.past_uses] == [3]
+    assert [use.queries for use in saved.past_uses.values()] == [3]
 
 
 def test_a_journal_that_went_with_an_older_state_is_no_part_of_this_one(directory: Path, store: Store) -> None:
@@ -263,6 +274,17 @@ def test_a_file_cut_anywhere_is_kept_aside_and_said_so(directory: Path, store: S
         assert str(directory / "state.unusable") in loaded.problem
         assert (directory / "state.unusable").read_bytes() == whole[:length]
         assert not file.exists()
+
+
+def test_a_view_without_a_generation_is_kept_aside_and_said_so(store: Store) -> None:
+    """There is always one."""
+    saved = _saved()
+    saved.views["host"] = SavedView("/etc/resolv.conf", DIRECTORY, History((), 1))
+    store.save(BOOT, saved)
+    loaded = store.load(BOOT)
+    assert loaded.saved == Saved()
+    assert loaded.problem
+    assert "without a generation" in loaded.problem
 
 
 def test_an_unknown_schema_is_kept_aside_and_said_so(directory: Path, store: Store) -> None:
