@@ -9,30 +9,19 @@ from __future__ import annotations
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from typing import Protocol
 
 from tracer.clock import Clock
-from tracer.identity import Identity
 from tracer.kernel.losses import Lost, Unidentified
-from tracer.kernel.records import (
-    KernelProcess,
-    ProcessFlag,
-    Queries,
-    QueryKey,
-    Record,
-    RecordKind,
-    Sharer,
-    Subject,
-    text,
-)
-from tracer.lookups import Transport
+from tracer.kernel.records import ProcessFlag, Queries, QueryKey, Record, RecordKind, Sharer, Subject, text
+from tracer.observation.left_states import LeftStates
 from tracer.observation.lineage import Lineage
 from tracer.observation.machine import Machine, lost_subject
+from tracer.observation.newcomers import Kept, Newcomers
 from tracer.observation.steady import SteadyQueries
+from tracer.observation.tick_queries import TickQueries
 from tracer.observation.values import (
     Batch,
     FileRead,
-    Newcomer,
     NscdUsed,
     Observation,
     OtherFileOpened,
@@ -40,55 +29,12 @@ from tracer.observation.values import (
     ProcessLeft,
     QueriesSent,
     ReadUndone,
-    Relative,
     SocketTried,
     key_of,
     owner_key_of,
 )
 from tracer.observe.nscd import NscdClients
-from tracer.resolvconf.addresses import canonical
 from tracer.resolvconf.view import RESOLV_CONF, View
-from tracer.verdict import verdict
-from tracer.verdict.answers import AnswersSeen
-
-_TRANSPORTS = {1: Transport.UDP, 2: Transport.TCP, 3: Transport.TLS}
-_MOST_RELATIVES = 4096
-
-
-class KeptResolverState(Protocol):
-    """Its resolver state."""
-
-    @property
-    def id(self) -> int:
-        """Its number."""
-
-
-class Kept(Protocol):
-    """A process that the ledger keeps, as far as the observer looks at it."""
-
-    @property
-    def id(self) -> tuple[int, int, int]:
-        """Pid, birth and number of execs."""
-
-    @property
-    def identity(self) -> Identity:
-        """Who it is."""
-
-    @property
-    def root(self) -> int:
-        """Its root directory, as the kernel side numbers it."""
-
-    @property
-    def res_state(self) -> KeptResolverState:
-        """Its resolver state."""
-
-    @property
-    def view(self) -> View | None:
-        """The view that it is judged by; None if it could not be found so far."""
-
-    @property
-    def upstreams(self) -> View | None:
-        """The view that a forwarder takes its nameservers from."""
 
 
 class Observer:
@@ -108,23 +54,21 @@ class Observer:
         self._machine = machine
         self._lineage = lineage
         self._clock = clock
-        self._kept = kept
         self._lost = lost
         self._unidentified = unidentified
+        self._newcomers = Newcomers(machine, lineage, kept)
+        self._left_states = LeftStates(lineage, self._newcomers)
+        self._tick_queries = TickQueries(machine, self._newcomers, lost)
         self._nscd_clients = NscdClients(machine.maps_hosts_table)
         self._observed: list[Observation] = []
-        self._newcomers: dict[ProcessKey, Newcomer] = {}
         self._perhaps_left: list[ProcessLeft] = []
-        self._left: set[tuple[int, int, int]] = set()
-        self._owed: dict[QueryKey, int] = {}
         self._steady = steady
-        self._counted: list[tuple[QueryKey, Queries, QueriesSent]] = []
 
     # Records, as they come.
 
     def record(self, record: Record) -> None:
         """Take in one ring buffer record."""
-        subject = self._identified(record.subject)
+        subject = self._newcomers.identified(record.subject)
         record = record._replace(subject=subject)
         match record.kind:
             case RecordKind.READ:
@@ -141,30 +85,19 @@ class Observer:
                 else:
                     self._perhaps_left.append(left)
 
-    def _identified(self, subject: Subject) -> Subject:
-        """Fill in when it was forked, if the kernel side did not see that and has it by now."""
-        if subject.birth:
-            return subject
-        entry = self._lineage.process(subject.tgid)
-        birth = entry.birth if entry else 0
-        if subject.owner_tgid == subject.tgid:
-            return subject._replace(birth=birth, owner_birth=birth)
-        return subject._replace(birth=birth)
-
     def _leaves(self, left: ProcessLeft) -> None:
         self._observed.append(left)
-        if left.subject.flags & ProcessFlag.FORKED:
-            self._left.add((left.subject.tgid, left.subject.birth, left.subject.res_state_id))
+        self._left_states.note_left(left)
 
     def leave(self, process_id: tuple[int, int, int], state: int) -> None:
         """Note that a process has exited, or called exec, while nobody watched."""
         self._leaves(ProcessLeft(0, lost_subject(process_id)._replace(res_state_id=state)))
 
     def _tried(self, record: Record) -> None:
-        if self._kept(key_of(record.subject)) is None and key_of(record.subject) not in self._newcomers:
+        if not self._newcomers.is_known(key_of(record.subject)):
             self._nscd_clients.note(record.subject)
             return
-        self._meet(record.subject)
+        self._newcomers.meet(record.subject)
         self._observed.append(SocketTried(record.time, record.subject, record.service))
 
     def _read(self, record: Record) -> None:
@@ -186,7 +119,7 @@ class Observer:
 
     def _undo_read(self, record: Record, path: str) -> None:
         """Note that a process opened another file by a name that its own could have."""
-        self._meet(record.subject, record.line)
+        self._newcomers.meet(record.subject, record.line)
         self._observed.append(ReadUndone(record.time, record.subject, record.res_state_id_before, record.line))
         if posixpath.isabs(path):
             self._observed.append(OtherFileOpened(record.time, record.subject, path))
@@ -198,13 +131,13 @@ class Observer:
             self._unidentified[Unidentified.VIEW_GONE] += 1
         elif view is None:
             self._lost[Lost.VIEW_UNREADABLE] += 1
-        self._meet(record.subject, record.line)
-        subject = record.subject
-        if record.shared & Sharer.BY_CHILDREN:
-            self._left.add((subject.tgid, subject.birth, record.res_state_id_before))
-        self._observed.append(
-            FileRead(record.time, subject, record.res_state_id_before, bool(record.shared), view, absent, record.line)
+        self._newcomers.meet(record.subject, record.line)
+        read = FileRead(
+            record.time, record.subject, record.res_state_id_before, bool(record.shared), view, absent, record.line
         )
+        if record.shared & Sharer.BY_CHILDREN:
+            self._left_states.note_read(read)
+        self._observed.append(read)
         # Of many that read at the same time the first one's look is late enough for all.
         if view is not None and record.time > view.looked:
             self._machine.look_at(view)
@@ -217,13 +150,13 @@ class Observer:
     def _opened(self, record: Record) -> None:
         """Tell whether a file of that name, opened by another path, is one that the process is judged by."""
         path = text(record.path)
-        kept = self._kept(key_of(record.subject))
+        kept = self._newcomers.kept(key_of(record.subject))
         if kept is not None and kept.upstreams is not None and path == kept.upstreams.path:
             self._enter_read(record._replace(res_state_id_before=record.subject.res_state_id), kept.upstreams, "")
         elif self._machine.is_its_resolv_conf(record.subject, record.inode, record.device):
             self._number(record)
         elif posixpath.isabs(path):
-            self._meet(record.subject)
+            self._newcomers.meet(record.subject)
             self._observed.append(OtherFileOpened(record.time, record.subject, path))
 
     def _number(self, record: Record) -> None:
@@ -255,7 +188,7 @@ class Observer:
         """
         self._check_left(perhaps_gone)
         observed, self._observed = self._observed, []
-        sent = self._queries(counted, observed)
+        sent = self._tick_queries.read(counted, observed)
         now = [one for one in observed if one.at <= until]
         self._observed = [one for one in observed if one.at > until]
         concerned = {key for one in (*sent, *now) for key in (key_of(one.subject), owner_key_of(one.subject))}
@@ -264,13 +197,10 @@ class Observer:
         self._steady.retire(key_of(one.subject) for one in now if isinstance(one, FileRead | ReadUndone | ProcessLeft))
         if nscd:
             for subject in self._nscd_clients.take_confirmed():
-                self._meet(subject)
+                self._newcomers.meet(subject)
                 batch.observations.append(NscdUsed(until, subject))
-        batch.relatives = self._relatives(batch)
-        batch.newcomers, self._newcomers = self._newcomers, {}
-        for one in self._observed:  # what comes next needs them again
-            if key_of(one.subject) in batch.newcomers:
-                self._newcomers[key_of(one.subject)] = batch.newcomers[key_of(one.subject)]
+        batch.relatives = self._left_states.relatives(batch.observations, self._observed)
+        batch.newcomers = self._newcomers.take(self._observed)
         return batch
 
     @property
@@ -296,10 +226,9 @@ class Observer:
 
     def rest(self, is_steady: Callable[[QueriesSent], bool]) -> None:
         """Let the kernel side count on its own what was queried in this tick, as far as more of it changes nothing."""
-        for key, value, sent in self._counted:
+        for key, value, sent in self._tick_queries.take_datagrams():
             if is_steady(sent):
                 self._steady.keep(key, value, sent)
-        self._counted.clear()
 
     def _checked(self, sent: QueriesSent) -> QueriesSent:
         """Fill in when the process last did a stat of resolv.conf, which was not reported."""
@@ -318,120 +247,3 @@ class Observer:
             subject = self._machine.gone(process.id)
             if subject is not None:
                 self._leaves(ProcessLeft(self._clock.boot(), subject._replace(res_state_id=process.res_state.id)))
-
-    def _relatives(self, batch: Batch) -> list[Relative]:
-        """Find who goes on with the states that somebody left who forked, if the ledger keeps that one."""
-        left = []
-        for one in batch.observations:
-            if isinstance(one, FileRead | ProcessLeft) and self._is_known(key_of(one.subject)):
-                state = one.res_state_id_before if isinstance(one, FileRead) else one.subject.res_state_id
-                left.append((one.subject.tgid, one.subject.birth, state))
-        left = [one for one in left if one in self._left]
-        self._left = {
-            (
-                one.subject.tgid,
-                one.subject.birth,
-                one.res_state_id_before if isinstance(one, FileRead) else one.subject.res_state_id,
-            )
-            for one in self._observed
-            if isinstance(one, FileRead | ProcessLeft)
-        } & self._left
-        found = []
-        for pid, entry in self._lineage.relatives_of(left)[:_MOST_RELATIVES] if left else ():
-            subject = subject_of(pid, entry)
-            self._meet(subject)
-            found.append(Relative(key_of(subject), entry.res_state_id, entry.line))
-        # Those that have read since, within the tick, have another state by now.
-        readers = (
-            [one for one in batch.observations if isinstance(one, FileRead | ReadUndone) and one.line] if left else []
-        )
-        found += [Relative(key_of(one.subject), one.res_state_id_before, one.line) for one in readers]
-        return sorted(found, key=lambda one: len(one.line))
-
-    def _is_known(self, key: ProcessKey) -> bool:
-        return key in self._newcomers or self._kept(key) is not None
-
-    def _queries(self, counted: Iterable[tuple[QueryKey, Queries]], observed: list[Observation]) -> list[Observation]:
-        sent: list[Observation] = []
-        owed, self._owed = self._owed, {}
-        for key, value in counted:
-            if key.tgid == 0 or key.transport not in _TRANSPORTS:
-                self._lost[Lost.UNATTRIBUTED] += value.number
-                continue
-            number = value.number + owed.pop(key, 0)
-            if number < 0 or not (number or value.answered):
-                # The datagram that this makes up for was counted after the turn (bpf/counting.h, uncount_query).
-                self._owed[key] = number
-                continue
-            subject = self._identified(value.subject)
-            self._meet(subject)
-            self._meet_owner(subject, observed)
-            # The coarse clock may say less than the exact one.
-            last = max(value.first, value.last)
-            queries = verdict.Queries(number, value.first, last, value.previous, value.handshakes, value.strays)
-            address = canonical(key.address, self._machine.interface(key.tgid, key.scope) if key.scope else None)
-            transport = _TRANSPORTS[key.transport]
-            answers = AnswersSeen(value.answered, value.unanswered, value.unanswered_since)
-            one = QueriesSent(
-                value.first, subject, address, key.netns, key.port, transport, queries, value.lookup, answers
-            )
-            sent.append(one)
-            if number and transport is Transport.UDP and not key.scope and not key.tick_part:
-                self._counted.append((key, value, one))
-        return sent
-
-    # Who it was.
-
-    def _meet(self, subject: Subject, line: tuple[int, ...] | None = None) -> None:
-        """Find out who a process is that the ledger does not keep, or what it sees from another root.
-
-        ``line`` if it is known to have been another until now.
-        """
-        key = key_of(subject)
-        if key in self._newcomers:
-            return
-        kept = self._kept(key)
-        if kept is not None and kept.root == subject.root and kept.view is not None:
-            return
-        identity = kept.identity if kept is not None else self._machine.identify(subject)
-        view = self._machine.own_view(subject)
-        self._newcomers[key] = Newcomer(subject, identity, view, self._line(subject) if line is None else line)
-
-    def _line(self, subject: Subject) -> tuple[int, ...]:
-        entry = self._lineage.process(subject.tgid)
-        is_same = entry is not None and (entry.birth, entry.res_state_id) == (subject.birth, subject.res_state_id)
-        return entry.line if entry is not None and is_same else ()
-
-    def _meet_owner(self, subject: Subject, observed: list[Observation]) -> None:
-        key = owner_key_of(subject)
-        if key == key_of(subject) or self._is_known(key):
-            return
-        entry = self._lineage.process(key.pid)
-        if entry is not None and (entry.birth, entry.execs) == key[1:]:
-            self._meet(subject_of(key.pid, entry))
-            return
-        left = [one.subject for one in observed if isinstance(one, ProcessLeft) and key_of(one.subject) == key]
-        if left:
-            self._meet(left[0])
-
-
-def subject_of(pid: int, entry: KernelProcess) -> Subject:
-    """Describe a living process by its entry in the kernel's map."""
-    return Subject(
-        birth=entry.birth,
-        res_state_id=entry.res_state_id,
-        root=entry.root,
-        image=entry.image,
-        parent_birth=entry.parent_birth,
-        owner_birth=entry.birth,
-        checked=entry.checked,
-        cgroup=0,
-        tgid=pid,
-        execs=entry.execs,
-        parent_tgid=entry.parent_tgid,
-        owner_tgid=pid,
-        owner_execs=entry.execs,
-        uid=0,
-        flags=entry.flags,
-        comm=b"",
-    )
