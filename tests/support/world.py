@@ -37,8 +37,9 @@ from tracer.kernel.records import (
     is_ancestor,
 )
 from tracer.ledger.ledger import Ledger
+from tracer.ledger.pair import Pair, PairKey
 from tracer.ledger.plain import dump, load
-from tracer.ledger.process import Pair, PairKey, Process
+from tracer.ledger.process import Process
 from tracer.ledger.saved import Saved, everything
 from tracer.ledger.sweep import Sweep
 from tracer.lookups import Transport

@@ -5,7 +5,8 @@ It gathers what the verdict needs (histories, rules, thresholds, what the proces
 
 from __future__ import annotations
 
-from tracer.ledger.process import Pair, Process, Removed
+from tracer.ledger.pair import Pair, Removed
+from tracer.ledger.process import Process
 from tracer.observation.forwarders import names_itself
 from tracer.resolvconf.history import Removal
 from tracer.resolvconf.view import View

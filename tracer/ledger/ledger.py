@@ -15,8 +15,9 @@ from tracer.identity import Identity
 from tracer.kernel.losses import none_lost
 from tracer.kernel.records import ProcessFlag, Subject
 from tracer.ledger.evaluator import Evaluator
+from tracer.ledger.pair import Pair, PairKey, Use
 from tracer.ledger.past_uses import PastUses
-from tracer.ledger.process import Helper, Pair, PairKey, Process, ProcessId, Use
+from tracer.ledger.process import Helper, Process, ProcessId
 from tracer.ledger.process_table import ProcessTable
 from tracer.ledger.resolver_state import Origin, ResolverState, StateTable
 from tracer.lookups import Transport

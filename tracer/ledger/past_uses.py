@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tracer.kernel.losses import Lost, none_lost
-from tracer.ledger.process import Pair, PairKey, Process
+from tracer.ledger.pair import Pair, PairKey
+from tracer.ledger.process import Process
 
 _KEPT = 4096
 

@@ -1,21 +1,21 @@
-"""One process, and what it has to do with each nameserver: plain values that the ledger keeps."""
+"""One process, and what is known of it: plain values that the ledger keeps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tracer.identity import Identity
-from tracer.kernel.records import Lookup, ProcessFlag, Service, is_ancestor
-from tracer.ledger.plain import UNSAVED
+from tracer.kernel.records import ProcessFlag, Service, is_ancestor
+from tracer.ledger.lookup_path import LookupKinds, lookup_path
+from tracer.ledger.pair import Pair, PairKey
 from tracer.ledger.resolver_state import Read, ResolverState
-from tracer.lookups import LookupPath, Transport
+from tracer.lookups import LookupPath
 from tracer.resolvconf.view import View
-from tracer.verdict.answers import Answering, Answers
+from tracer.verdict.answers import Answers
 from tracer.verdict.following import Asking
-from tracer.verdict.rules import Action, Ruling
 from tracer.verdict.states import SEVERITY, State
-from tracer.verdict.verdict import Behaviour, Evidence, Queries, Suspend
+from tracer.verdict.verdict import Behaviour, Queries, Suspend
 
 _RANK = {state: rank for rank, state in enumerate(SEVERITY)}
 _KEPT_CHECKS = 6
@@ -37,99 +37,6 @@ class Helper(NamedTuple):
     pid: int
     birth: int
     res_state: ResolverState
-
-
-class PairKey(NamedTuple):
-    """A nameserver: its canonical address, in one network namespace (by its cookie)."""
-
-    address: str
-    netns: int
-
-
-@dataclass(slots=True)
-class Use:
-    """How much one pair carries over one port and transport."""
-
-    queries: int = 0
-    worker_queries: int = 0
-    since_removed: int = 0
-    removal: int | None = None
-    first: int | None = None
-    last: int | None = None
-    inherited: int = 0
-    """Of ``queries``: those of the owner whose heir this process is."""
-
-    def add(self, queries: Queries, removal: int | None, *, by_worker: bool) -> None:
-        """Add a tick's queries; ``removal`` as in :class:`tracer.verdict.verdict.Evidence`."""
-        if by_worker:
-            self.worker_queries += queries.number
-        else:
-            self.queries += queries.number
-        self.first = queries.first if self.first is None else min(self.first, queries.first)
-        self.last = queries.last if self.last is None else max(self.last, queries.last)
-        self.align(removal)
-        if removal is not None:
-            self.since_removed += queries.sent_after(removal)
-
-    def align(self, removal: int | None) -> None:
-        """Restart the count if another removal is in force."""
-        if self.removal != removal:
-            self.removal, self.since_removed = removal, 0
-
-
-class Removed(NamedTuple):
-    """That a nameserver was removed: the first generation without it, and the end of the grace for this process."""
-
-    generation: int
-    grace_until: int
-
-
-@dataclass(slots=True)
-class Pair:
-    """What one process has to do with one nameserver."""
-
-    evidence: Evidence = field(default_factory=Evidence)
-    uses: dict[tuple[int, Transport], Use] = field(default_factory=dict)
-    state: State = State.UNLISTED
-    ruling: Ruling | None = field(default=None, metadata=UNSAVED)
-    """What the administrator's rules make of it."""
-    removed: Removed | None = field(default=None, metadata=UNSAVED)
-    """The removal in force, as of the last evaluation."""
-    answering: Answering = field(default_factory=Answering)
-
-    @property
-    def ignored(self) -> bool:
-        """Whether the rules say to ignore it."""
-        return self.ruling is not None and self.ruling.action is Action.IGNORE
-
-    def for_heir(self, own: Pair | None) -> Pair:
-        """Give the copy that an heir goes on with; ``own`` is what it has to do with that nameserver already."""
-        uses = {key: replace(use, inherited=use.queries) for key, use in self.uses.items()}
-        for key, use in uses.items():
-            did = own.uses.get(key) if own else None
-            if did is not None:
-                # What the heir sent as a worker is in the owner's count already.
-                use.worker_queries = max(0, use.worker_queries - did.queries)
-                use.queries += did.queries
-        answering = max((self.answering, *((own.answering,) if own else ())), key=lambda one: (one.last, one.queried))
-        return Pair(self.evidence, uses, self.state, self.ruling, self.removed, replace(answering))
-
-
-@dataclass(slots=True)
-class LookupKinds:
-    """How many ticks began with a lookup of each kind (bpf/records.h, enum lookup): tells whether nscd could answer."""
-
-    through_nss: int = 0
-    by_itself: int = 0
-    other_type: int = 0
-    untold: int = 0
-
-    def add(self, lookup: int) -> None:
-        """Count one."""
-        self.through_nss += lookup == Lookup.THROUGH_NSS
-        self.by_itself += lookup == Lookup.BY_ITSELF
-        self.other_type += lookup == Lookup.OTHER_TYPE
-        self.untold += lookup == Lookup.UNKNOWN
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -346,22 +253,10 @@ class Process(ProcessFacts):
     @property
     def lookup_path(self) -> LookupPath:
         """How it looks names up, by what was seen of the lookup sockets and of its own queries."""
-        asks = any(
+        queries = any(
             pair.evidence.last is not None and pair.evidence.last > self.answered for pair in self.pairs.values()
         )
-        for service, path in (
-            (Service.NSCD, LookupPath.NSCD),
-            (Service.RESOLVED, LookupPath.RESOLVED),
-            (Service.SSSD, LookupPath.SSSD),
-        ):
-            if self.flags & (ProcessFlag.ANSWERED << service):
-                if not asks:
-                    return path
-                if service is Service.NSCD:
-                    return LookupPath.MIXED
-        if self.flags & ProcessFlag.NSCD_FALLBACK and self.lookups.through_nss and not self._resolves_itself:
-            return LookupPath.NSS
-        return LookupPath.DIRECT if asks else LookupPath.UNKNOWN
+        return lookup_path(self.flags, self.lookups, queries=queries, resolves_itself=self._resolves_itself)
 
     @property
     def _resolves_itself(self) -> bool:
@@ -375,8 +270,4 @@ class Process(ProcessFacts):
     @property
     def nscd_would_help(self) -> bool:
         """Whether all that was seen of its own lookups goes the way that tries nscd first."""
-        return (
-            self.lookup_path is LookupPath.NSS
-            and self.lookups.through_nss > 1
-            and not (self.lookups.by_itself or self.lookups.other_type or self.lookups.untold)
-        )
+        return self.lookup_path is LookupPath.NSS and self.lookups.all_through_nss

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer.identity import Identity
-from tracer.ledger.process import Pair, Process
+from tracer.ledger.pair import Pair
+from tracer.ledger.process import Process
 from tracer.lookups import LookupPath
 from tracer.report.causes import Cause, Finding, find_cause
 from tracer.report.cures import recover, restart, restart_pod

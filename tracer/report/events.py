@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tracer.ledger.ledger import Ledger
-from tracer.ledger.process import Pair, PairKey, Process
+from tracer.ledger.pair import Pair, PairKey
+from tracer.ledger.process import Process
 from tracer.report.answering import nameservers_answering
 from tracer.report.snapshot import ProcessSnapshot, Snapshot, ViewSnapshot
 from tracer.verdict.answers import Answers

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.doubles import NEW, OLD
 from tests.support.world import World
-from tracer.ledger.process import PairKey
+from tracer.ledger.pair import PairKey
 from tracer.lookups import Transport
 from tracer.verdict.answers import Answers
 from tracer.verdict.states import State

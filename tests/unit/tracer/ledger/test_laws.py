@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.doubles import ELSEWHERE, MILLISECOND, NEW, OLD, OTHER
 from tests.support.world import World
-from tracer.ledger.process import Pair
+from tracer.ledger.pair import Pair
 from tracer.observation.values import Batch
 
 Act = tuple[str, int, int]

@@ -15,8 +15,10 @@ from tests.support.doubles import NEW, OLD, conf
 from tests.support.world import World
 from tracer.errors import ResolvtraceError
 from tracer.identity import Identity
+from tracer.ledger.lookup_path import LookupKinds
+from tracer.ledger.pair import Pair, PairKey, Use
 from tracer.ledger.past_uses import PastUseCount, PastUseKey
-from tracer.ledger.process import LookupKinds, Pair, PairKey, ProcessFacts, ProcessId, Use
+from tracer.ledger.process import ProcessFacts, ProcessId
 from tracer.ledger.resolver_state import Origin, Read, ResolverStateFacts
 from tracer.ledger.saved import ProcessRecord, Saved, StateRecord, what_changed
 from tracer.ledger.store import Loaded, Store
