@@ -106,7 +106,9 @@ class Evaluator:
         is_in_grace = any(pair.state is State.GRACE for pair in process.pairs.values())
         _keep(self.in_grace, process, kept=awaits_removal or is_in_grace)
         _keep(self.flagged, process, kept=process.flagged is not None)
-        process.asking.stayed = max((process.asking.stayed, *(one for one in _flags(process) if one is not None)))
+        process.query_pattern.stayed = max(
+            (process.query_pattern.stayed, *(one for one in _flags(process) if one is not None))
+        )
         return before != _flags(process)
 
     def forget(self, process: Process) -> None:

@@ -200,7 +200,7 @@ class Ledger:
         removal = self.evaluator.add(process, key.address, pair, sent.queries)
         use = pair.uses.setdefault((sent.port, sent.transport), Use())
         use.add(sent.queries, removal, by_worker=by_worker)
-        process.note_asked(sent.address, sent.queries, complete=sent.lookup is None)
+        process.note_query_pattern(sent.address, sent.queries, complete=sent.lookup is None)
         _note_answers(pair, sent)
         return key, pair
 
@@ -222,8 +222,8 @@ class Ledger:
         if pair is None or pair.evidence.first is None or pair.evidence.first >= sent.at:
             return False
         view = process.view
-        counts_for_asking = view is not None and view.history.listed_once(sent.address)
-        if counts_for_asking and not process.asking.is_known():
+        counts_for_pattern = view is not None and view.history.listed_once(sent.address)
+        if counts_for_pattern and not process.query_pattern.is_known():
             return False
         return all(
             one.steady and one.ended is None and one.res_state is self.states.get(sent.subject.res_state_id)
@@ -275,7 +275,7 @@ class Ledger:
             if not read.shared and not before.members:
                 self.states.drop(before)
         process.note_flags(read.subject.flags, read.at)
-        process.asking.watches = None
+        process.query_pattern.watches = None
         process.helper = None
         if process.absent and not read.absent:
             state.appeared = read.at
@@ -383,8 +383,8 @@ class Ledger:
         """Let an heir go on with what the owner had; what it read is in the state already."""
         heir.flags |= owner.flags & ~ProcessFlag.FORKED
         heir.note_check(owner.checked)
-        if heir.asking.last < owner.asking.last:
-            heir.asking = deepcopy(owner.asking)
+        if heir.query_pattern.last < owner.query_pattern.last:
+            heir.query_pattern = deepcopy(owner.query_pattern)
         heir.helper = heir.helper or owner.helper
         for key, pair in owner.pairs.items():
             heir.pairs[key] = pair.for_heir(heir.pairs.get(key))
@@ -518,12 +518,12 @@ class Ledger:
         return [
             process
             for process in self.changed
-            if process.ended is None and process.asking.watches is None and process.asking.never_looks()
+            if process.ended is None and process.query_pattern.watches is None and process.query_pattern.never_looks()
         ]
 
     def note_watching(self, process: Process, *, watches: bool) -> None:
         """Note whether inotify(7) tells a process of a change of its resolv.conf."""
-        process.asking.watches = watches
+        process.query_pattern.watches = watches
 
     def _read_upstreams(self, process: Process) -> None:
         """Drop what it read for itself: that says nothing of the file that it takes its upstreams from."""

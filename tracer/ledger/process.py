@@ -13,7 +13,7 @@ from tracer.ledger.resolver_state import Read, ResolverState
 from tracer.lookups import LookupPath
 from tracer.resolvconf.view import View
 from tracer.verdict.answers import Answers
-from tracer.verdict.following import Asking
+from tracer.verdict.following import QueryPattern
 from tracer.verdict.states import SEVERITY, State
 from tracer.verdict.verdict import Behaviour, Queries, Suspend
 
@@ -59,7 +59,7 @@ class ProcessFacts:
     workers_seen: int = 0
     lookups: LookupKinds = field(default_factory=LookupKinds)
     pairs: dict[PairKey, Pair] = field(default_factory=dict)
-    asking: Asking = field(default_factory=Asking)
+    query_pattern: QueryPattern = field(default_factory=QueryPattern)
 
 
 @dataclass(slots=True, eq=False)
@@ -132,14 +132,14 @@ class Process(ProcessFacts):
         read = self.read_state.last_read
         return max(self.checked, read.at) if read is not None else self.checked
 
-    def note_asked(self, address: str, queries: Queries, *, complete: bool) -> None:
+    def note_query_pattern(self, address: str, queries: Queries, *, complete: bool) -> None:
         """Note how queries go with its looks at the file, if that has to do with the nameserver.
 
-        ``complete``: see :meth:`tracer.verdict.following.Asking.add`.
+        ``complete``: see :meth:`tracer.verdict.following.QueryPattern.add`.
         """
         view = self.view
         if view is None or view.history.listed_once(address):
-            self.asking.add(queries, self.looked, complete=complete)
+            self.query_pattern.add(queries, self.looked, complete=complete)
 
     @property
     def is_worker(self) -> bool:

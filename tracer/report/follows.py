@@ -35,7 +35,7 @@ def follows(process: Process, services: LookupServices, watching_since: int) -> 
     if upstreams is not None and upstreams.path != RESOLV_CONF and service_of(process) is LookupPath.RESOLVED:
         return Follows.YES, f"takes its upstreams from {upstreams.location}, which it writes itself"
     never_read = _never_read(process, watching_since)
-    finding = would_follow(process.asking, _facts(process, never_read=never_read))
+    finding = would_follow(process.query_pattern, _facts(process, never_read=never_read))
     return finding.follows, _reason(process, finding, watching_since, never_read=never_read)
 
 
@@ -81,7 +81,7 @@ def _facts(process: Process, *, never_read: bool) -> Facts:
 def _reason(  # noqa: PLR0911 - what was seen is a case
     process: Process, finding: Finding, watching_since: int, *, never_read: bool
 ) -> str:
-    asking = process.asking
+    pattern = process.query_pattern
     read = process.read_state.last_read
     by_stat = read is None or process.checked > read.at
     match finding.because:
@@ -95,7 +95,7 @@ def _reason(  # noqa: PLR0911 - what was seen is a case
             return f"re-read the file within {finding.seconds + 1} s of its change (generation {finding.generation})"
         case Because.NEVER_LOOKS:
             how = "and never read the file" if never_read else "without checking or re-reading the file"
-            return f"sent {_queries(asking.queries)} over {asking.seconds:.0f} s {how}"
+            return f"sent {_queries(pattern.queries)} over {pattern.seconds:.0f} s {how}"
         case Because.TOO_FEW:
             return _too_few(process, watching_since)
         case because:
@@ -103,12 +103,12 @@ def _reason(  # noqa: PLR0911 - what was seen is a case
 
 
 def _too_few(process: Process, watching_since: int) -> str:
-    asking = process.asking
+    pattern = process.query_pattern
     older = "; it started before resolvtrace" if process.id.birth < watching_since else ""
-    if not asking.queries and not asking.looks:
+    if not pattern.queries and not pattern.looks:
         return f"has queried no listed server{older}"
-    since = "since its last look at the file" if asking.looks else "so far"
-    return f"sent {_queries(asking.queries)} over {asking.seconds:.0f} s {since}: too few to tell{older}"
+    since = "since its last look at the file" if pattern.looks else "so far"
+    return f"sent {_queries(pattern.queries)} over {pattern.seconds:.0f} s {since}: too few to tell{older}"
 
 
 def _queries(number: int) -> str:

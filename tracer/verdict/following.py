@@ -77,7 +77,7 @@ class Look(NamedTuple):
 
 
 @dataclass(slots=True)
-class Asking:
+class QueryPattern:
     """How a process's queries to nameservers that resolv.conf lists, or listed, go with its looks at the file.
 
     Bounded, and of plain values: it is saved. ``queries``, ``first`` and ``last`` are of those that are known to be
@@ -182,45 +182,45 @@ class Finding:
     generation: int = 0
 
 
-def would_follow(asking: Asking, facts: Facts) -> Finding:
+def would_follow(pattern: QueryPattern, facts: Facts) -> Finding:
     """Tell whether a process would follow, from what it was seen to do."""
     if facts.stale:
         return Finding(Follows.NO, Because.STALE)
     if not facts.seen:
         return Finding(Follows.UNKNOWN, Because.UNSEEN)
-    return _by_looks(asking, facts) or _by_history(asking, facts) or _by_silence(asking, facts)
+    return _by_looks(pattern, facts) or _by_history(pattern, facts) or _by_silence(pattern, facts)
 
 
-def _by_silence(asking: Asking, facts: Facts) -> Finding:
+def _by_silence(pattern: QueryPattern, facts: Facts) -> Finding:
     """Tell what it means that it looked at the file no more, as far as it had cause to."""
-    if not asking.never_looks(facts.lookup_seconds):
+    if not pattern.never_looks(facts.lookup_seconds):
         return Finding(Follows.UNKNOWN, Because.TOO_FEW)
-    if asking.watches:
+    if pattern.watches:
         return Finding(Follows.UNKNOWN, Because.WATCHES)
     if facts.forwards:
         return Finding(Follows.UNKNOWN, Because.FORWARDS)
     return Finding(Follows.NO, Because.NEVER_LOOKS)
 
 
-def _by_looks(asking: Asking, facts: Facts) -> Finding | None:
-    looks = [look for look in asking.looks if look.last_query]
+def _by_looks(pattern: QueryPattern, facts: Facts) -> Finding | None:
+    looks = [look for look in pattern.looks if look.last_query]
     if len(looks) < _FEWEST_LOOKS:
         return None
     longest = max(look.last_query - look.at for look in looks)
     if longest <= _AT_ONCE:
         # What does not go by NSS may look in one thread and query in others (Go).
-        if facts.uses_nss and asking.strays > 1 and asking.strays * _MOST_STRAYS > asking.sent:
+        if facts.uses_nss and pattern.strays > 1 and pattern.strays * _MOST_STRAYS > pattern.sent:
             return Finding(Follows.UNKNOWN, Because.TWO_WAYS)
-        if _by_history(asking, facts) is not None:
+        if _by_history(pattern, facts) is not None:
             return Finding(Follows.YES, Because.LOOKS_FIRST)
         return _first(looks, facts)
-    seconds = pace([look.first for look in asking.looks])
+    seconds = pace([look.first for look in pattern.looks])
     if seconds is None and not facts.uses_nss and longest <= _LONGEST_IRREGULAR:
         seconds = max(1, round(longest / SECOND))
     if seconds is None or seconds > _LONGEST_PACE:
         return None
     # That it is due, and more than due, tells that it looks no more.
-    overdue = asking.last - asking.looks[-1].at > (1 + _SPREAD) * max(seconds, facts.lookup_seconds) * SECOND
+    overdue = pattern.last - pattern.looks[-1].at > (1 + _SPREAD) * max(seconds, facts.lookup_seconds) * SECOND
     return None if overdue else Finding(Follows.YES, Because.LOOKS_AGAIN, seconds)
 
 
@@ -242,14 +242,14 @@ def pace(times: Sequence[int]) -> int | None:
     return max(1, round(usual / SECOND)) if all(abs(gap - usual) <= _SPREAD * usual for gap in gaps) else None
 
 
-def _by_history(asking: Asking, facts: Facts) -> Finding | None:
+def _by_history(pattern: QueryPattern, facts: Facts) -> Finding | None:
     """Tell whether it followed the latest change that it lived through."""
     for before, read in reversed(list(pairwise(facts.first_reads))):
         generation = facts.history.generation(read.generation) if facts.history else None
         if generation is None or before.generation >= read.generation:
             continue
         later = read.at - generation.began
-        if asking.stayed < generation.began and 0 <= later <= _FOLLOWS_WITHIN:
+        if pattern.stayed < generation.began and 0 <= later <= _FOLLOWS_WITHIN:
             return Finding(Follows.YES, Because.FOLLOWED, later // SECOND, read.generation)
         return None
     return None

@@ -27,7 +27,7 @@ from tracer.observe.rootfs import Identity as FileIdentity
 from tracer.resolvconf.history import History, first_generation, follow
 from tracer.resolvconf.view_table import SavedView
 from tracer.verdict.answers import Answering
-from tracer.verdict.following import Asking, Look
+from tracer.verdict.following import Look, QueryPattern
 from tracer.verdict.states import State
 from tracer.verdict.verdict import Evidence, FirstRead
 
@@ -65,7 +65,7 @@ def _saved() -> Saved:
             PairKey("fe80::1%eth0", 6): Pair(),
         },
         helper=(4, 44, 77),
-        asking=Asking([Look(1, 2, 3)], 5, 6, 7, 8, 9, 10, 11, watches=False),
+        query_pattern=QueryPattern([Look(1, 2, 3)], 5, 6, 7, 8, 9, 10, 11, watches=False),
     )
     views = {
         name: SavedView(path, DIRECTORY, history)

@@ -17,7 +17,7 @@ from tracer.observation.forwarders import Forwarding
 from tracer.report.follows import follows
 from tracer.report.services import LookupServices
 from tracer.resolvconf.history import SECOND
-from tracer.verdict.following import Asking, Because, Facts, Follows, would_follow
+from tracer.verdict.following import Because, Facts, Follows, QueryPattern, would_follow
 from tracer.verdict.verdict import Queries
 
 Step = Callable[[World, int], None]
@@ -260,7 +260,7 @@ def test_a_32_bit_program_is_not_known() -> None:
     world = world_of_reader()
     run(world, 40, ask)
     process = world.process(10)
-    assert would_follow(process.asking, Facts(seen=False)).because is Because.UNSEEN
+    assert would_follow(process.query_pattern, Facts(seen=False)).because is Because.UNSEEN
 
 
 def test_an_owner_answers_for_its_workers() -> None:
@@ -324,9 +324,9 @@ def test_a_slow_lookup_is_no_silence() -> None:
     world = world_of_reader()
     world.check(10)
     run(world, 50, ask)
-    asking = world.process(10).asking
-    assert would_follow(asking, Facts(lookup_seconds=60)).follows is Follows.UNKNOWN
-    assert would_follow(asking, Facts()).follows is Follows.NO
+    pattern = world.process(10).query_pattern
+    assert would_follow(pattern, Facts(lookup_seconds=60)).follows is Follows.UNKNOWN
+    assert would_follow(pattern, Facts()).follows is Follows.NO
 
 
 TIMES = st.lists(st.tuples(st.integers(1, 400), st.integers(1, 50), st.booleans(), st.booleans()), max_size=40)
@@ -338,19 +338,19 @@ def test_no_is_never_said_without_enough_queries_over_long_enough(
     steps: list[tuple[int, int, bool, bool]],
 ) -> None:
     """Five queries over thirty seconds since the latest look; what is kept is bounded and survives being saved."""
-    asking, now, looked = Asking(), SECOND, 0
+    pattern, now, looked = QueryPattern(), SECOND, 0
     since: list[int] = []
     for tenths, number, looks, stray in steps:
         now += tenths * SECOND // 10
         if looks:
             looked, since = now - SECOND // 1000, []
-        asking.add(Queries(number, now, now, strays=number * stray), looked)
+        pattern.add(Queries(number, now, now, strays=number * stray), looked)
         since += [now] * number
-        finding = would_follow(asking, Facts())
+        finding = would_follow(pattern, Facts())
         if finding.follows is Follows.NO:
             assert len(since) >= 5
             assert since[-1] - since[0] >= 30 * SECOND
         if finding.follows is Follows.YES:
             assert looked
-    assert len(asking.looks) <= 6
-    assert load(Asking, dump(asking)) == asking
+    assert len(pattern.looks) <= 6
+    assert load(QueryPattern, dump(pattern)) == pattern
