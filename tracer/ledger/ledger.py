@@ -84,7 +84,7 @@ class Ledger:
                 case seen.SocketTried():
                     self._enter_trial(one)
                 case seen.NscdUsed():
-                    self._find(one.subject).asks_nscd = True
+                    self._find(one.subject).uses_nscd = True
                 case seen.OtherFileOpened():
                     self._enter_other_file(one)
         self._newcomers, self._relatives = {}, []

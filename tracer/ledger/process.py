@@ -53,7 +53,7 @@ class ProcessFacts:
     """When it last did a stat of resolv.conf."""
     answered: int = 0
     """When a lookup socket that it tried last answered."""
-    asks_nscd: bool = False
+    uses_nscd: bool = False
     absent: str = ""
     """Where it last looked for resolv.conf, if its root directory holds none: a chroot."""
     workers_seen: int = 0
@@ -194,7 +194,7 @@ class Process(ProcessFacts):
     @property
     def is_tracked(self) -> bool:
         """Whether it has queried, or tried a lookup socket for a name: it read resolv.conf too, or nscd served it."""
-        return bool(self.pairs) or self.asks_nscd or (self._tried and bool(self.res_state.reads))
+        return bool(self.pairs) or self.uses_nscd or (self._tried and bool(self.res_state.reads))
 
     @property
     def _tried(self) -> bool:

@@ -51,7 +51,7 @@ def _saved() -> Saved:
         flags=7,
         checked=75,
         answered=80,
-        asks_nscd=True,
+        uses_nscd=True,
         absent="/var/spool/postfix/etc/resolv.conf",
         workers_seen=4,
         lookups=LookupKinds(1, 2, 3),
