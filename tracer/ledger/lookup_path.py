@@ -15,19 +15,19 @@ class LookupKinds:
     through_nss: int = 0
     by_itself: int = 0
     other_type: int = 0
-    untold: int = 0
+    unknown: int = 0
 
     def add(self, lookup: int) -> None:
         """Count one."""
         self.through_nss += lookup == Lookup.THROUGH_NSS
         self.by_itself += lookup == Lookup.BY_ITSELF
         self.other_type += lookup == Lookup.OTHER_TYPE
-        self.untold += lookup == Lookup.UNKNOWN
+        self.unknown += lookup == Lookup.UNKNOWN
 
     @property
     def all_through_nss(self) -> bool:
         """Whether all that was seen goes the way that tries nscd first."""
-        return self.through_nss > 1 and not (self.by_itself or self.other_type or self.untold)
+        return self.through_nss > 1 and not (self.by_itself or self.other_type or self.unknown)
 
 
 def lookup_path(flags: int, lookups: LookupKinds, *, queries: bool, resolves_itself: bool) -> LookupPath:
