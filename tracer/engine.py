@@ -87,7 +87,7 @@ class Tracer:
         self._root_readers = children.root_readers
         self._watched_paths = children.watched_paths
         self._probes = kernel_probes.Probes(children.loader, settings.capacities, stopped)
-        self._save_next = self._tidied = self._asked_nscd = self._until = self._clock.boot()
+        self._save_next = self._tidied = self._nscd_checked = self._until = self._clock.boot()
         self._latest: Snapshot | None = None
         self._made = 0
         self._save_failed = False
@@ -251,7 +251,7 @@ class Tracer:
             or self._views_changed
             or self._unsaved
             or self._save_failed
-            or (self._observer.has_nscd_clients and now - self._asked_nscd >= _NSCD_EVERY)
+            or (self._observer.has_nscd_clients and now - self._nscd_checked >= _NSCD_EVERY)
             or now - self._tidied >= _TIDY_EVERY
         )
 
@@ -283,9 +283,9 @@ class Tracer:
     def _observe_and_evaluate(self) -> None:
         """Enter what happened until the last :meth:`turn`, and bring all states up to date."""
         now = self._clock.boot()
-        nscd = now - self._asked_nscd >= _NSCD_EVERY
+        nscd = now - self._nscd_checked >= _NSCD_EVERY
         if nscd:
-            self._asked_nscd = now
+            self._nscd_checked = now
         lost = sum(self._probes.losses().values())
         gone = self._sweep.turn(self.ledger.processes, self.ledger.evaluator.flagged, lost)
         batch = self._observer.take(self._probes.take_queries(), self._until, gone, nscd=nscd)
