@@ -82,7 +82,7 @@ class Ledger:
                 case seen.ProcessLeft():
                     self._enter_left(one)
                 case seen.SocketTried():
-                    self._enter_trial(one)
+                    self._enter_socket_tried(one)
                 case seen.NscdUsed():
                     self._find(one.subject).uses_nscd = True
                 case seen.OtherFileOpened():
@@ -390,7 +390,7 @@ class Ledger:
             heir.pairs[key] = pair.for_heir(heir.pairs.get(key))
         self.note_change(heir)
 
-    def _enter_trial(self, tried: seen.SocketTried) -> None:
+    def _enter_socket_tried(self, tried: seen.SocketTried) -> None:
         process = self._find(tried.subject)
         process.note_flags(tried.subject.flags, tried.at)
         if process.flags & (ProcessFlag.ANSWERED << tried.service):
