@@ -6,21 +6,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 import tempfile
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 from exporter.demo import lookups
 from exporter.demo.lab import NAME, NEW, OLD, World, experiment, wait_until
 from exporter.feed.client import fetch_table
 from exporter.feed.top_table import Table
+from exporter.top import source
 from exporter.top.app import Top
 from exporter.top.arrangement import Arrangement
 from tests.support.lab_cgroups import Cgroups
 from tests.support.lab_sendmail import Sendmail
 from tests.support.tracing import SHORT, Daemon, daemon
+from tracer.verdict.states import SEVERITY, State
 
 COLUMNS, LINES = 100, 18
 SECONDS = 30.0
@@ -46,12 +51,15 @@ def main(file: Path) -> None:
         cgroups = stack.enter_context(Cgroups())
         running = stack.enter_context(daemon(directory, host=lab.world.pid))
         sendmail = start(lab.world, cgroups)
-        settle(running, {"current"})
+        settle(running, lab.world, {"current"})
         lab.world.write_resolv_conf(f"nameserver {NEW}\n{SHORT}")
         for _ in range(3):
             sendmail.submit(4)
-            settle(running, {"stale", "current"})
-        file.write_text(asyncio.run(draw(running)))
+            settle(running, lab.world, {"stale", "current"})
+        with patch.object(
+            source, "fetch_table", lambda *args, **named: of_world(fetch_table(*args, **named), lab.world)
+        ):
+            file.write_text(asyncio.run(draw(running, lab.world)))
 
 
 def start(world: World, cgroups: Cgroups) -> Sendmail:
@@ -72,19 +80,38 @@ def start(world: World, cgroups: Cgroups) -> Sendmail:
     return sendmail
 
 
-def settle(running: Daemon, states: set[str]) -> None:
+def settle(running: Daemon, world: World, states: set[str]) -> None:
     """Wait until there is a row in each of the states, and nobody's grace is still to pass."""
 
     def settled() -> bool:
-        found = {row.state for row in fetch_table(running.socket)["rows"]}
+        found = {row.state for row in of_world(fetch_table(running.socket), world)["rows"]}
         return states <= found and "grace" not in found
 
     wait_until(settled, SECONDS, f"rows in the states {states}")
 
 
-async def draw(running: Daemon) -> str:
+def of_world(table: Table, world: World) -> Table:
+    """Leave out what else runs on this machine."""
+    namespace = mount_namespace(world.pid)
+    rows = [row for row in table["rows"] if mount_namespace(row.pid) == namespace]
+    states: dict[int, State] = {}
+    for row in rows:
+        states[row.pid] = min(State(row.state), states.get(row.pid, State.RETIRED), key=SEVERITY.index)
+    counted = Counter(states.values())
+    return {**table, "rows": rows, "states": {state.value: counted[state] for state in SEVERITY if counted[state]}}
+
+
+def mount_namespace(pid: int) -> str | None:
+    """Tell which one a process has; None if it has exited."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt")
+    except OSError:
+        return None
+
+
+async def draw(running: Daemon, world: World) -> str:
     """Run the program without a terminal until it shows rates, and give its picture."""
-    first: Table = fetch_table(running.socket)
+    first = of_world(fetch_table(running.socket), world)
     app = Top(running.socket, 1.0, first, Arrangement())
     async with app.run_test(size=(COLUMNS, LINES)) as pilot:
         await asyncio.sleep(3.5)  # two more samples
