@@ -53,7 +53,7 @@ def compare(
         tally.rows += 1
         if row is None or not model.pairs:
             if row is not None or model.pairs:
-                found.append(Disagreement("listing", name, _told(history, model, now), row and _shown(row)))
+                found.append(Disagreement("listing", name, _expected(history, model, now), row and _shown(row)))
             continue
         tally.vague += any(pair.vague and not pair.flagged for pair in model.pairs.values())
         differences = _differences(history, model, row, now)
@@ -111,7 +111,7 @@ def _seen(row: Row) -> Counter[tuple[str, str, int, int]]:
     )
 
 
-def _told(history: History, model: Process, now: float) -> object:
+def _expected(history: History, model: Process, now: float) -> object:
     """Give what a row should say; nothing if there should be none."""
     if not model.pairs:
         return None

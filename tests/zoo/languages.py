@@ -94,7 +94,7 @@ def curl(world: World, name: str) -> Program:
 
 
 def keeping_the_time(world: World, text: str) -> None:
-    """Put a file in place that has the former one's time, as `cp -p`, rsync or an image's layer does."""
+    """Put a file in place that has the previous one's time, as `cp -p`, rsync or an image's layer does."""
     etc = world.path("/etc")
     before = (etc / "resolv.conf").stat()
     fresh = etc / ".resolv.conf.fresh"

@@ -95,31 +95,31 @@ def counted(running: Daemon) -> float:
 
 def test_a_pid_that_is_given_again_at_once(lab: Experiment, running: Daemon) -> None:
     """A flagged process is killed and its pid is another's within a second: the flag and the name are not."""
-    frozen = lab.world.start([named("former"), NAME, "50"], NO_RELOAD)
+    frozen = lab.world.start([named("first"), NAME, "50"], NO_RELOAD)
     running.wait_for_state(frozen.pid, "current", 10)
     lab.world.write_resolv_conf(f"nameserver {NEW}\n{SHORT}")
     before = running.wait_for_state(frozen.pid, "stale", 15)
     frozen.kill()
     killed = time.monotonic()
-    latter = start_with_pid(lab, frozen.pid)
+    second = start_with_pid(lab, frozen.pid)
     assert time.monotonic() - killed < 1, "too late to prove anything: run it again on a machine that does less"
     seen: list[tuple[str, str, bool]] = []
 
-    def is_the_latter() -> bool:
-        row = running.row(latter.pid)
+    def is_the_second() -> bool:
+        row = running.row(second.pid)
         if row:
             seen.append((row["comm"], row["state"], row["started_at"] == before["started_at"]))
         return bool(row) and any(use["address"] == NEW for use in (row or {})["nameservers"])
 
-    wait_until(is_the_latter, 5, "the latter to be seen")
-    # Until the tick ends the table may still show the former one, as it was: never a mixture.
-    assert set(seen) <= {("former", "stale", True), ("latter", "current", False)}
+    wait_until(is_the_second, 5, "the second to be seen")
+    # Until the tick ends the table may still show the first one, as it was: never a mixture.
+    assert set(seen) <= {("first", "stale", True), ("second", "current", False)}
     assert flagged(running) == []
 
 
 def start_with_pid(lab: Experiment, pid: int) -> Program:
     """Start a process that follows the file and has this pid (proc_sys_kernel(5), ns_last_pid)."""
-    program = named("latter")
+    program = named("second")
     while True:
         Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
         got = lab.world.start([program, NAME, "50"])
