@@ -53,8 +53,8 @@ def test_a_quiet_process_may_come_back(daemon: Served, capsys: pytest.CaptureFix
     assert who(daemon, OLD, "--since", "1m") == 3
     out = capsys.readouterr().out
     assert out.startswith("Not yet: ")
-    quiet, former = out.index("may use it again:"), out.index("No longer using it:")
-    assert quiet < out.index("4711") < former < out.index("4712")
+    quiet, no_longer = out.index("may use it again:"), out.index("No longer using it:")
+    assert quiet < out.index("4711") < no_longer < out.index("4712")
     assert who(daemon, OLD, "--since", "1m", "--json") == 3
     assert json.loads(capsys.readouterr().out)["in_use"] is None
 
