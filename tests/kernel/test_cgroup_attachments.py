@@ -16,8 +16,8 @@ import pytest
 
 from exporter.demo.lab import Program, wait_until
 from tests.support.building import build
+from tests.support.foreign_program import NAME, ForeignProgram
 from tests.support.lab_cgroups import Cgroups
-from tests.support.neighbour import NAME, Neighbour
 from tests.support.tracing import RESOLVTRACE, Daemon, daemon
 from tracer.kernel.filesystems import find_cgroup2
 
@@ -57,42 +57,42 @@ def test_all_work_that_the_kernel_lets(cgroups: Cgroups, root: Path, tmp_path: P
     """At the root those that allow others, below it all, attached before us and after: each sees all, as we do."""
     one = Daemon(tmp_path)
     with ExitStack() as stack:
-        everywhere = [stack.enter_context(Neighbour(root, way)) for way in TOGETHER]
-        theirs: dict[str, Neighbour] = {}
+        everywhere = [stack.enter_context(ForeignProgram(root, way)) for way in TOGETHER]
+        theirs: dict[str, ForeignProgram] = {}
 
         def attach_below(when: str) -> None:
             for way in WAYS:
                 path = f"{when}-{way}.service"
                 (cgroups.root / path).mkdir()
-                theirs[path] = stack.enter_context(Neighbour(cgroups.root / path, way))
+                theirs[path] = stack.enter_context(ForeignProgram(cgroups.root / path, way))
 
         attach_below("before")
         stack.callback(lambda: one.process.poll() is None and one.stop())
         one.start()
         attach_below("after")
-        everywhere += [stack.enter_context(Neighbour(root, way)) for way in TOGETHER]
-        before = [neighbour.runs() for neighbour in everywhere]
-        for number, (path, neighbour) in enumerate(theirs.items()):
+        everywhere += [stack.enter_context(ForeignProgram(root, way)) for way in TOGETHER]
+        before = [foreign.runs() for foreign in everywhere]
+        for number, (path, foreign) in enumerate(theirs.items()):
             program = ask(cgroups, path, f"127.23.54.{number}")
             stack.callback(program.stop)
             row = one.wait_for(program.pid, lambda row: bool(row["nameservers"]), SECONDS, "its queries")
             assert [use["queries"] for use in row["nameservers"]] == [QUERIES], path
-            assert neighbour.runs() == QUERIES, path
-        for neighbour, then in zip(everywhere, before, strict=True):
-            assert neighbour.runs() - then >= QUERIES * len(theirs)
+            assert foreign.runs() == QUERIES, path
+        for foreign, then in zip(everywhere, before, strict=True):
+            assert foreign.runs() - then >= QUERIES * len(theirs)
         for way in ALONE:
-            with pytest.raises(PermissionError), Neighbour(root, way):
+            with pytest.raises(PermissionError), ForeignProgram(root, way):
                 pass
         assert one.stop() == 0
-        for path, neighbour in theirs.items():
+        for path, foreign in theirs.items():
             ask(cgroups, path, "127.23.54.99").stop()
-            assert neighbour.runs() == 2 * QUERIES, path
+            assert foreign.runs() == 2 * QUERIES, path
 
 
-def alone(stack: ExitStack, root: Path, way: str) -> Neighbour | None:
+def alone(stack: ExitStack, root: Path, way: str) -> ForeignProgram | None:
     """Attach one that is alone there; None if another one still is, a daemon that has just exited, say."""
     try:
-        return stack.enter_context(Neighbour(root, way))
+        return stack.enter_context(ForeignProgram(root, way))
     except PermissionError:
         return None
 
@@ -102,7 +102,7 @@ def test_who_is_in_the_way_is_named(cgroups: Cgroups, root: Path, tmp_path: Path
     """By the daemon that cannot start and by doctor; the other program works on. Once it is gone, the daemon starts."""
     one = Daemon(tmp_path)
     with ExitStack() as stack:
-        neighbour = wait_until(lambda: alone(stack, root, way), SECONDS, "the root to be free")
+        foreign = wait_until(lambda: alone(stack, root, way), SECONDS, "the root to be free")
         with pytest.raises(AssertionError, match="ended at once"):
             one.start()
         assert one.process.returncode == 1
@@ -120,28 +120,28 @@ def test_who_is_in_the_way_is_named(cgroups: Cgroups, root: Path, tmp_path: Path
             assert re.search(rf"{NAME} \(id \d+\) holds sendmsg4 of the root cgroup alone", said)
             assert "BPF_F_ALLOW_MULTI" in said
             assert "lookups go on" in said
-        before = neighbour.runs()
+        before = foreign.runs()
         ask(cgroups, "any.service", "127.23.54.100").stop()
-        assert neighbour.runs() - before >= QUERIES
+        assert foreign.runs() - before >= QUERIES
     one.start()
     assert one.stop() == 0
 
 
-def test_neighbours_at_the_machines_own_root(tmp_path: Path) -> None:
+def test_foreign_programs_at_the_machines_own_root(tmp_path: Path) -> None:
     """Those that allow others, there before a daemon and after."""
     root = find_cgroup2()
     assert root is not None
     with ExitStack() as stack:
-        theirs = [stack.enter_context(Neighbour(root, way)) for way in TOGETHER]
+        theirs = [stack.enter_context(ForeignProgram(root, way)) for way in TOGETHER]
         one = stack.enter_context(daemon(tmp_path))
-        theirs += [stack.enter_context(Neighbour(root, way)) for way in TOGETHER]
-        before = [neighbour.runs() for neighbour in theirs]
+        theirs += [stack.enter_context(ForeignProgram(root, way)) for way in TOGETHER]
+        before = [foreign.runs() for foreign in theirs]
         program = Program([build("send_queries"), "sendto", str(QUERIES), "127.23.54.101"], {"STAY": "1"})
         stack.callback(program.stop)
         row = one.wait_for(program.pid, lambda row: bool(row["nameservers"]), SECONDS, "its queries")
         assert [use["queries"] for use in row["nameservers"]] == [QUERIES]
         wait_until(
-            lambda: all(neighbour.runs() - then >= QUERIES for neighbour, then in zip(theirs, before, strict=True)),
+            lambda: all(foreign.runs() - then >= QUERIES for foreign, then in zip(theirs, before, strict=True)),
             SECONDS,
-            "the neighbours to have seen them",
+            "the foreign programs to have seen them",
         )

@@ -42,7 +42,7 @@ def _raise_negative(result: int) -> int:
 def create_link(program: int, target: int, attach_type: int) -> int:
     """Attach a program to a cgroup by a link, which goes with its descriptor however the process dies.
 
-    Raises OSError; EPERM if a neighbour holds the cgroup without BPF_F_ALLOW_MULTI.
+    Raises OSError; EPERM if a foreign program holds the cgroup without BPF_F_ALLOW_MULTI.
     """
     return _raise_negative(_library().bpf_link_create(program, target, attach_type, None))
 

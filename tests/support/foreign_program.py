@@ -15,7 +15,7 @@ from tracer.kernel.programs import BPF_PROG_TYPE_CGROUP_SOCK_ADDR
 SENDMSG4 = 14
 MODES = {"none": 0, "override": 1, "multi": 2}
 """Flags of bpf_prog_attach(); a `link` is the fourth way, and coexists as `multi` does."""
-NAME = "neighbour"
+NAME = "foreign"
 _ARRAY = 2
 _BYTES = 8
 
@@ -36,7 +36,7 @@ def _checked(result: int) -> int:
     return result
 
 
-class Neighbour:
+class ForeignProgram:
     """A program on one cgroup, attached for a `with` block. Raises OSError if the kernel refuses it."""
 
     def __init__(self, cgroup: Path, mode: str) -> None:
