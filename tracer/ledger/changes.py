@@ -1,0 +1,66 @@
+"""Which processes changed, and who has yet to hear of it: the verdict, the report, the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tracer.ledger.process import Process
+
+
+class Changes:
+    """Those that changed, until each of the readers has taken them."""
+
+    def __init__(self) -> None:
+        self.in_tick: set[Process] = set()
+        """Those of which something has changed since the end of the last tick."""
+        self._unreported: set[Process] = set()
+        self._unsaved: set[Process] = set()
+        self._unsteady: list[Process] = []
+        self._steady_unsaved: set[Process] = set()
+
+    def note(self, process: Process) -> None:
+        """Note that more has changed than how much it queried: it has to be evaluated again."""
+        process.steady = False
+        self.in_tick.add(process)
+
+    def note_count(self, process: Process) -> None:
+        """Note that a count or a time has changed, or who owns its state."""
+        self.in_tick.add(process)
+
+    def note_evaluated(self, process: Process) -> None:
+        """Note that its states may have changed: the next snapshot shows it."""
+        self.in_tick.add(process)
+        self._unreported.add(process)
+
+    def note_steady(self, processes: Collection[Process]) -> None:
+        """Note that counts have changed outside of any tick, of which more changes nothing."""
+        self._unreported.update(processes)
+        self._steady_unsaved.update(processes)
+
+    def end_tick(self) -> set[Process]:
+        """Give those that changed within the tick, and let the others have them."""
+        self._unsteady += [process for process in self.in_tick if not process.steady]
+        self._unreported |= self.in_tick
+        self._unsaved |= self.in_tick
+        taken, self.in_tick = self.in_tick, set()
+        return taken
+
+    def save_steady(self) -> None:
+        """Let the store have what was counted outside of ticks: seldom, since it may be everybody."""
+        self._unsaved |= self._steady_unsaved
+        self._steady_unsaved.clear()
+
+    def take_unsteady(self) -> list[Process]:
+        """Give those that were evaluated in this tick and are not steady."""
+        taken, self._unsteady = self._unsteady, []
+        return taken
+
+    def take_unreported(self) -> set[Process]:
+        """Give those that changed since the last call, those among them that left too."""
+        taken, self._unreported = self._unreported, set()
+        return taken
+
+    def take_unsaved(self) -> set[Process]:
+        """Give the same, for the store."""
+        taken, self._unsaved = self._unsaved, set()
+        return taken
