@@ -11,7 +11,10 @@ from tracer.observe.watched_paths import WatchedPaths
 
 
 class ChildProcesses:
-    """The loader and the root readers, and the paths that these watch for the daemon. Start them before any thread, and before imports that they do not need."""
+    """The loader and the root readers, with the paths that these watch for the daemon.
+
+    Start them before any thread, and before imports that they do not need.
+    """
 
     def __init__(self) -> None:
         self.loader = LoaderProcess()

@@ -49,7 +49,7 @@ class Exits:
         if not process.is_worker:
             for heir in self._owners.new_owners(process, state):
                 self._inherit(process, heir)
-        process.owner = process
+        process.set_owner(process)
         self._changes.note_count(process)
         self._left[-1].append(process)
         self._helpers.note_left(process)

@@ -5,7 +5,7 @@ A process is begun here with the first that is observed of it.
 
 from __future__ import annotations
 
-from tracer.kernel.records import Subject
+from tracer.kernel.records import Subject, ancestor_pid
 from tracer.ledger.changes import Changes
 from tracer.ledger.process import Process, ProcessId
 from tracer.ledger.process_table import ProcessTable
@@ -21,15 +21,19 @@ class Owners:
         self._states = states
         self._changes = changes
         self._newcomers: dict[seen.ProcessKey, seen.Newcomer] = {}
-        self._relatives: list[seen.Relative] = []
+        self._relatives: dict[int, list[seen.Relative]] = {}
+        """By the pid of each that their line names."""
 
     def begin_tick(self, batch: seen.Batch) -> None:
         """Know who may be met in a tick."""
-        self._newcomers, self._relatives = batch.newcomers, batch.relatives
+        self._newcomers = batch.newcomers
+        for relative in batch.relatives:
+            for pid in {ancestor_pid(named) for named in relative.line}:
+                self._relatives.setdefault(pid, []).append(relative)
 
     def end_tick(self) -> None:
         """Forget them."""
-        self._newcomers, self._relatives = {}, []
+        self._newcomers, self._relatives = {}, {}
 
     def find(self, subject: Subject) -> Process:
         """Find the process that did something, or begin to keep it."""
@@ -75,7 +79,7 @@ class Owners:
     def restore(self) -> None:
         """Find whose state each restored process uses."""
         for process in self._processes:
-            process.owner = self._processes.owner_in_line(process.line, process.res_state) or process
+            process.set_owner(self._processes.owner_in_line(process.line, process.res_state) or process)
 
     def owner_of(self, process: Process, subject: Subject) -> Process:
         """Find whose state it used, as the kernel side says; the process itself if it was its own."""
@@ -100,27 +104,29 @@ class Owners:
         self.new_owners(process, before)
 
     def new_owners(self, left: Process, state: ResolverState) -> list[Process]:
-        """Find the owners of those whose owner left a state; gives those that own themselves from now on."""
+        """Find the owners of those whose owner left a state; gives those that own themselves from now on.
+
+        Costs in proportion to those that it forked: thousands may leave one state in a tick.
+        """
         new = [
             self._begin(relative.key, state.id)
-            for relative in self._relatives
+            for relative in self._relatives.get(left.pid, ())
             if self._states.get(relative.res_state_id) is state
             and any(left.is_named(named) for named in relative.line)
             and self._processes.get(relative.key) is None
             and self._processes.owner_in_line(relative.line, state) is None
         ]
-        for member in list(state.members):
-            if member.owner is left and member is not left:
-                owner = self._processes.owner_in_line(member.line, state) or member
-                self._set_owner(member, owner)
-                if owner is member:
-                    new.append(member)
+        for worker in list(left.workers or ()):
+            owner = self._processes.owner_in_line(worker.line, state) or worker
+            self._set_owner(worker, owner)
+            if owner is worker:
+                new.append(worker)
         return new
 
     def _set_owner(self, process: Process, owner: Process) -> None:
         if owner is process.owner:
             return
-        process.owner = owner
+        process.set_owner(owner)
         if owner is not process:
             owner.workers_seen += 1
             self._changes.note_count(owner)

@@ -80,6 +80,8 @@ class Process(ProcessFacts):
     image: int = 0
     flags_at: int = 0
     owner: Process = field(init=False)
+    workers: set[Process] | None = None
+    """Those whose owner it is; None if nobody ever was."""
     helper: Helper | None = None
     checks: tuple[int, ...] = ()
     """When it did so, as far as that was reported: once in each tick in which it queried."""
@@ -100,6 +102,15 @@ class Process(ProcessFacts):
     def __post_init__(self) -> None:
         self.owner = self
         self.res_state.members.add(self)
+
+    def set_owner(self, owner: Process) -> None:
+        """Let it go by the state that this process has, or by its own if it is itself."""
+        if self.owner.workers is not None:
+            self.owner.workers.discard(self)
+        self.owner = owner
+        if owner is not self:
+            owner.workers = owner.workers or set()
+            owner.workers.add(self)
 
     @property
     def pid(self) -> int:

@@ -44,6 +44,7 @@ class ProcessTable:
         if self._by_pid.get(process.pid) is process:
             del self._by_pid[process.pid]
         process.res_state.members.discard(process)
+        process.set_owner(process)
         children = self._by_parent.get(process.parent, set())
         children.discard(process)
         if not children:
@@ -52,7 +53,8 @@ class ProcessTable:
     def move(self, process: Process, state: ResolverState) -> None:
         """Let a process go on in another resolver state, its own."""
         process.res_state.members.discard(process)
-        process.res_state, process.line, process.owner = state, (), process
+        process.res_state, process.line = state, ()
+        process.set_owner(process)
         state.members.add(process)
 
     def owner_in_line(self, line: Sequence[int], state: ResolverState) -> Process | None:

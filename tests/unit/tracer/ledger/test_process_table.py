@@ -46,6 +46,31 @@ def test_a_workers_queries_count_for_its_owner() -> None:
     assert world.state(10) is State.STALE
 
 
+def test_children_that_leave_their_parents_state_in_one_tick_are_not_compared_with_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A storm of jobs that fork, read, query and live on: a tick costs in proportion to them."""
+    children = range(100, 400)
+    compared = 0
+    is_named = Process.is_named
+
+    def counting(process: Process, ancestor: int) -> bool:
+        nonlocal compared
+        compared += 1
+        return is_named(process, ancestor)
+
+    monkeypatch.setattr(Process, "is_named", counting)
+    world = _sendmail()
+    for child in children:
+        world.fork(10, child)
+        world.fork(child, child + 1000)
+        world.query(child)
+        world.read(child)
+    world.tick()
+    assert all(world.owner(child) == child for child in children)
+    assert compared < 10 * len(children)
+
+
 def test_a_worker_shows_its_own_state_and_names_its_owner() -> None:
     """While the owner lives it stands for the worker."""
     world = _sendmail()
