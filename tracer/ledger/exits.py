@@ -36,7 +36,8 @@ class Exits:
         self._evaluator = evaluator
         self._past_uses = past_uses
         self._changes = changes
-        self._left: list[list[Process]] = [[] for _ in range(_LEFT_FOR + 1)]
+        self._left: list[dict[Process, None]] = [{} for _ in range(_LEFT_FOR + 1)]
+        """By tick, in the order in which they left."""
 
     def enter(self, left: seen.ProcessLeft) -> None:
         """Enter an exit or an exec."""
@@ -51,7 +52,7 @@ class Exits:
                 self._inherit(process, heir)
         process.set_owner(process)
         self._changes.note_count(process)
-        self._left[-1].append(process)
+        self._left[-1][process] = None
         self._helpers.note_left(process)
 
     def _inherit(self, owner: Process, heir: Process) -> None:
@@ -77,7 +78,7 @@ class Exits:
                 self._past_uses.add(process, key, pair)
         for process in self._left.pop(0):
             self._processes.drop(process)
-        self._left.append([])
+        self._left.append({})
         return was_flagged
 
     def is_past_use(self, process: Process) -> bool:
