@@ -1,6 +1,7 @@
 """JSON of dataclasses and named tuples, and back, with every value checked against its declared type.
 
-A dataclass is an object, a named tuple an array, a dictionary with other keys than strings an array of [key, value].
+A dataclass is an object without the fields that have their default, a named tuple an array, a dictionary with other
+keys than strings an array of [key, value].
 What does not conform raises ValueError: a file is no reason to fail later.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -30,10 +31,12 @@ def _plain(value: Any) -> Any:
         return value.hex()
     if isinstance(value, frozenset):
         return sorted(value)
-    return {
-        name: list(getattr(value, name).items()) if _is_table(kind) else getattr(value, name)
-        for name, kind in _saved(value.__class__).items()
-    }
+    plain = {}
+    for name, is_table, default in _dumped(value.__class__):
+        one = getattr(value, name)
+        if one != default:
+            plain[name] = list(one.items()) if is_table else one
+    return plain
 
 
 def shared(kind: Any, one: object) -> dict[str, Any]:
@@ -114,6 +117,17 @@ def _other_than_none(arguments: tuple[Any, ...]) -> Any:
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
+
+
+@cache
+def _dumped(kind: Any) -> list[tuple[str, bool, Any]]:
+    """Give the fields of a dataclass that are saved: the name, whether it is a table, and the default if it has one."""
+    hints, defaults = _saved(kind), {one.name: _default(one) for one in fields(kind)}
+    return [(name, _is_table(hint), defaults[name]) for name, hint in hints.items()]
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
 @cache
