@@ -35,6 +35,7 @@ _MINOR_BITS = 20
 class _Seen(NamedTuple):
     view: View | None
     at: int
+    pid: int
 
 
 class Machine:
@@ -105,10 +106,15 @@ class Machine:
         return not subject.birth or entry.birth == subject.birth
 
     def view(self, pid: int, root: int, parent: int) -> View | None:
-        """Look through the process's root directory, or through another's that is the same."""
+        """Look through the process's root directory, or through another's that is the same.
+
+        Processes with one root see one view: within a second they are not looked through one by one.
+        """
         now = self._clock.boot()
-        seen = self._seen.get((pid, root))
-        if seen and now - seen.at < SECOND:
+        key = (0 if root else pid, root)
+        seen = self._seen.get(key)
+        if seen and now - seen.at < SECOND and (seen.view is not None or seen.pid == pid):
+            self._note_anchor(seen.view, pid, root)
             return seen.view
         view = (
             self._see(pid, root)
@@ -116,11 +122,15 @@ class Machine:
             or self._see(parent, root)
             or self._see_through_others(pid, root)
         )
-        self._seen[pid, root] = _Seen(view, now)
-        self._seen.move_to_end((pid, root))
+        self._seen[key] = _Seen(view, now, pid)
+        self._seen.move_to_end(key)
         if len(self._seen) > _KEPT:
             self._seen.popitem(last=False)
         return view
+
+    def _note_anchor(self, view: View | None, pid: int, root: int) -> None:
+        if view is not None and root and self._lineage.root_number(pid) == root:
+            self._views.note_anchor(view, pid, root)
 
     def own_view(self, subject: Subject) -> View | None:
         """Find the view that a process has: that of the root it was seen in or, if that is gone, of the one it has."""
@@ -173,11 +183,16 @@ class Machine:
         return view or self._views.of_root(subject.root), ""
 
     def _view_opened(self, subject: Subject, inode: int, device: int) -> View | None:
-        if inode and self._lineage.root_number(subject.tgid) != subject.root:
+        if inode and self._lineage.root_number(subject.tgid) not in {subject.root, None}:
             # It has another root by now: which may hold the very same file.
             now = self._views.see(subject.tgid, absent=False)
             if now is not None and self._is_file(now, inode, device):
                 return now
+        known = self._views.of_root(subject.root)
+        if known is not None and self._is_file(known, inode, device):
+            self._note_anchor(known, subject.tgid, subject.root)
+            return known
+        self._seen.pop((0, subject.root), None)  # another file was opened than was there
         return self.view(subject.tgid, subject.root, subject.parent_tgid)
 
     def view_of_file(self, subject: Subject, inode: int, device: int) -> View | None:

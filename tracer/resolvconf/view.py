@@ -56,6 +56,8 @@ class View:
         self.changes = 0
         self.anchors: dict[int, int] = {}
         """Processes that see it: pid to root, as the lineage numbers roots."""
+        self.most_anchors = 0
+        """How many there may be until those that have exited are dropped."""
         self._signature: rootfs.Signature | None = _UNSEEN
         self._pending: _Pending | None = None
         self._looked = 0

@@ -29,6 +29,7 @@ _SILENT_AT_ONCE = 4
 _COMPARISONS = 12
 """Of a view with what a process sees: two looks, between which the file may be replaced, a thousand times a second."""
 _KEPT_UNUSED = 128
+_FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +135,17 @@ class ViewTable:
             return None
         for other in self.views.values():
             other.anchors.pop(pid, None)
-        view.anchors[pid] = number or 0
+        self.note_anchor(view, pid, number or 0)
         if number and path == RESOLV_CONF:
             self._by_root[number] = view
         return view
+
+    def note_anchor(self, view: View, pid: int, number: int) -> None:
+        """Note that a living process sees a view, and by which root. Those that have exited are dropped in time."""
+        view.anchors[pid] = number
+        if len(view.anchors) > view.most_anchors:
+            view.anchors = {one: root for one, root in view.anchors.items() if self._root_number(one) is not None}
+            view.most_anchors = 2 * max(len(view.anchors), _FEW)
 
     def _root(self, pid: int) -> Root:
         return Root(self._procfs.root, pid, read_directly if pid == self.host_pid else self._root_reader)

@@ -387,6 +387,15 @@ def test_a_view_is_looked_at_through_whoever_is_left(machine: Machine) -> None:
     assert machine.look() == [view.id]
 
 
+def test_who_came_and_went_is_not_kept_for_a_view(machine: Machine) -> None:
+    """A million short jobs that each read the file leave nothing."""
+    for pid in range(1000, 1200):
+        machine.numbers[pid] = machine.numbers[1]
+        machine.table.note_anchor(machine.host, pid, machine.numbers[1])
+        del machine.numbers[pid]
+    assert len(machine.host.anchors) <= 40
+
+
 def test_a_pid_that_is_used_again_is_no_way_to_look_at_a_view(machine: Machine) -> None:
     """The new process may have another root."""
     machine.root("container", listing(OLD))
