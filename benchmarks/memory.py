@@ -16,6 +16,8 @@ _PROCESSES = 20
 _FEW, _MANY = 5, 500
 _ASK_SECONDS = 10.0
 _SETTLING_SECONDS = 15.0
+_KNOWN_SECONDS = 60.0
+"""Until it is known of each how its queries and looks at resolv.conf go together (benchmarks/processor.py)."""
 _WATCHED_SECONDS = 10.0
 _SCRAPES = 20
 _MEGABYTES = "{:.1f} MB"
@@ -67,13 +69,14 @@ def _many() -> list[Figure]:
         load("crowd", views, views_number, _PROCESSES, _ASK_SECONDS),
     ):
         _wait_until_tracked(daemon, number)
+        time.sleep(_KNOWN_SECONDS * scale())
         share = share_of_core(daemon.pid, _WATCHED_SECONDS * scale())
         seconds, series = _scrapes(daemon)
         milliseconds = "{:.0f} ms"
         return [
             at_most(f"memory (PSS), {crowd}", pss_megabytes(daemon.pid), 60, _MEGABYTES),
             at_most("BPF maps, with them", _map_megabytes(daemon.pid), 6, "{:.2f} MiB"),
-            without_aim(f"daemon, with them, each asking every {_ASK_SECONDS:.0f} s", share, "{:.2%} of a core"),
+            at_most(f"daemon, with them, each asking every {_ASK_SECONDS:.0f} s", share, 0.005, "{:.2%} of a core"),
             at_most("scrape of /metrics, with them", median(seconds), 50, milliseconds, spread(seconds, milliseconds)),
             at_most("series, with them", series, 300, "{:.0f}"),
         ]
