@@ -226,7 +226,9 @@ TRACEPOINT_PROBE(syscalls, sys_enter_openat2)
 }
 TRACEPOINT_PROBE(syscalls, sys_exit_openat2) { return open_ends(args->ret); }
 
-/* A current glibc does a stat of the file before each lookup (io/file_change_detection.c), a frozen one never does. */
+/* A current glibc does a stat of the file before each lookup (io/file_change_detection.c), a frozen one never does. libuv
+ * (Node) and Rust's library do it by statx(2).
+ */
 static __always_inline int on_stat(const char *filename)
 {
     u32 tgid = current_tgid();
@@ -244,6 +246,7 @@ static __always_inline int on_stat(const char *filename)
 }
 
 TRACEPOINT_PROBE(syscalls, sys_enter_newfstatat) { return on_stat(args->filename); }
+TRACEPOINT_PROBE(syscalls, sys_enter_statx) { return on_stat(args->filename); }
 #ifdef HAVE_SYS_NEWSTAT
 TRACEPOINT_PROBE(syscalls, sys_enter_newstat) { return on_stat(args->filename); }
 #endif

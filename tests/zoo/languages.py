@@ -65,6 +65,11 @@ def node(*ways: str) -> Start:
     return start
 
 
+def node_checking(world: World, name: str) -> Program:
+    """Run Node's c-ares, with a program that checks the file before each lookup."""
+    return world.start(["node", PROGRAMS / "checking.js", name, PAUSE])
+
+
 def go(world: World, name: str) -> Program:
     """Run Go's own resolver."""
     built, source = BUILT / "lookups_go", PROGRAMS / "lookups/main.go"
@@ -129,6 +134,7 @@ CASES = [
     Case("node-lookup", node("lookup"), "new", FOLLOWS),
     Case("node-resolve", node("resolve4"), "old", READ_ONCE_ITSELF),
     Case("node-both", node("lookup", "resolve4"), "both", TWO_RESOLVERS),
+    Case("node-checking", node_checking, "new", READS_EACH_TIME),
     Case("go", go, "new", READS_EACH_TIME, LOOKS_NOW_AND_THEN),
     Case("go-same-time", go, "old", GOES_BY_TIME, SAME_TIME),
     Case("glibc-same-time", getaddrinfo(), "new", FOLLOWS, SAME_TIME),

@@ -74,6 +74,7 @@ _ALL_TRACEPOINTS = (
     Tracepoint("syscalls", "sys_exit_openat2"),
     Tracepoint("syscalls", "sys_enter_openat2"),
     Tracepoint("syscalls", "sys_enter_newfstatat"),
+    Tracepoint("syscalls", "sys_enter_statx"),
     Tracepoint("syscalls", "sys_enter_newstat", macro="HAVE_SYS_NEWSTAT"),
     Tracepoint("syscalls", "sys_exit_connect"),
     Tracepoint("syscalls", "sys_enter_connect"),
