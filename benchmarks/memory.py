@@ -6,7 +6,7 @@ import tempfile
 import time
 
 from benchmarks.counters import bpftool, held
-from benchmarks.figure import Figure, at_most, median, spread, without_aim
+from benchmarks.figure import Figure, at_most, median, spread
 from benchmarks.processes import pss_megabytes, share_of_core
 from benchmarks.running import RunningDaemon, load, running_daemon, scale
 from exporter.demo.lab import wait_until

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from exporter.demo.lab import NAME, NEW, OLD, Experiment, Program, experiment, wait_until
-from tests.support.building import build
-from tests.support.tracing import RESOLVTRACE, SHORT, Daemon, daemon
+from tests.support.building import BUILT, build
+from tests.support.tracing import RESOLVTRACE, SHORT, Daemon, daemon, seconds_between
+from tests.zoo.driving import PROGRAMS
+from tests.zoo.languages import GO, is_older
 
 RECEIVE = """
 import socket, sys, time
@@ -31,6 +34,15 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
 """Queries again and again. `recv()` takes no address from the kernel, `recvfrom()` does."""
 STOPPED_SECONDS = 40.0
 """Three queries over ten seconds, each with a timeout of its own, and a tick."""
+
+
+def go_in_two_ways() -> Path:
+    """Build a program of Go with glibc's resolver and Go's own."""
+    built, source = BUILT / "lookups_go_and_glibc", PROGRAMS / "two_ways/main.go"
+    if is_older(built, source):
+        env = {**os.environ, "CGO_ENABLED": "1", "GO111MODULE": "off", "GOCACHE": str(BUILT / "go-cache")}
+        subprocess.run([GO, "build", "-o", built, source], check=True, env=env)
+    return built
 
 
 def answers(row: dict[str, Any], address: str = OLD) -> str:
@@ -108,6 +120,32 @@ def test_of_receives_that_are_not_seen_nothing_is_said(tmp_path: Path, received:
             "silence",
         )
         wait_for_answers(running, program, expected)
+
+
+def test_a_process_that_receives_in_two_ways_is_not_taken_for_one_without_answers(tmp_path: Path) -> None:
+    """Go looks up once through glibc, whose receive is seen, and then with its own resolver, whose are not.
+
+    Beside it another process is answered, so that it is known that the nameserver is alive; and later, when there is no
+    such process any more, that this one gets answers which are not seen.
+    """
+    said: set[str] = set()
+
+    def unseen_seconds() -> float:
+        row = running.row(program.pid) or {}
+        (use,) = row["nameservers"]
+        said.add(use["answers"])
+        return seconds_between(use["last_answer"] or use["first_query"], use["last_query"])
+
+    with daemon(tmp_path) as running, experiment() as lab:
+        lab.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
+        other = lab.world.start([build("getaddrinfo_loop"), NAME, "500"])
+        wait_for_answers(running, other, "yes")
+        program = lab.world.start([go_in_two_ways(), NAME, "500"], {"GODEBUG": "netdns=cgo"})
+        wait_for_answers(running, program, "yes")
+        wait_until(lambda: unseen_seconds() > 40, 60, "forty seconds without an answer that is seen")
+        other.stop()
+        wait_until(lambda: unseen_seconds() > 60, 40, "twenty seconds more, alone")
+    assert said == {"yes", "unknown"}
 
 
 def test_a_nameserver_that_is_dead_from_the_start_is_known_by_the_others(tmp_path: Path) -> None:

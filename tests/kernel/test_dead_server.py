@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from exporter.demo.lab import NAME, World, wait_until
 from tests.support.building import build
-from tests.support.tracing import Daemon, addresses, daemon
+from tests.support.tracing import Daemon, addresses, daemon, seconds_between
 
 OLD, SECOND, THIRD = "192.168.122.65", "192.168.122.66", "192.168.122.67"
 GRACE = 15.0
@@ -34,11 +33,6 @@ def has_unread(world: World, address: str) -> bool:
 def use_of(row: dict[str, Any], address: str) -> dict[str, Any]:
     """Give what a process has to do with a nameserver."""
     return next(dict(use) for use in row["nameservers"] if use["address"] == address)
-
-
-def seconds_between(before: str, after: str) -> float:
-    """Give the time between two moments of `check --json`."""
-    return (datetime.fromisoformat(after) - datetime.fromisoformat(before)).total_seconds()
 
 
 def view_of(running: Daemon, row: dict[str, Any]) -> dict[str, Any]:

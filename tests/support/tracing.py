@@ -202,3 +202,8 @@ def addresses(row: dict[str, Any]) -> dict[str, str]:
 def load(text: str) -> Check:
     """Read `check --json`."""
     return dict(json.loads(text))
+
+
+def seconds_between(before: str, after: str) -> float:
+    """Give the time between two moments of `check --json`."""
+    return (datetime.fromisoformat(after) - datetime.fromisoformat(before)).total_seconds()

@@ -14,5 +14,5 @@ BEGAN = 500 * SECOND
 def said(world: World, pid: int = 10) -> tuple[str, str]:
     """Give reason and advice."""
     services = LookupServices(world.ledger.processes)
-    background = Background(world.host.history, BEGAN, services, world.ledger.identity_of)
+    background = Background(world.host.history, BEGAN, services, world.ledger.identity_of, world.ledger.last_answers)
     return reason_and_advice(world.process(pid), background)

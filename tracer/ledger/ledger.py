@@ -17,6 +17,7 @@ from tracer.ledger.changes import Changes
 from tracer.ledger.evaluator import Evaluator
 from tracer.ledger.exits import Exits
 from tracer.ledger.helpers import Helpers
+from tracer.ledger.last_answers import LastAnswers
 from tracer.ledger.owners import Owners
 from tracer.ledger.past_uses import PastUses
 from tracer.ledger.process import Process
@@ -44,6 +45,7 @@ class Ledger:
         self.processes = ProcessTable()
         self.states = StateTable()
         self.past_uses = PastUses(self.lost)
+        self.last_answers = LastAnswers()
         self.evaluator = Evaluator(host, policy)
         self.tracked: set[Process] = set()
         self._changes = Changes()
@@ -59,6 +61,7 @@ class Ledger:
             self._exits,
             self.evaluator,
             self.past_uses,
+            self.last_answers,
             self._changes,
         )
         self.complete_until = 0

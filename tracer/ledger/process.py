@@ -257,9 +257,9 @@ class Process(ProcessFacts):
         """When any nameserver last answered it, as far as that was seen; 0 if none was."""
         return max((pair.answering.last for pair in self.pairs.values()), default=0)
 
-    def answers(self, key: PairKey) -> Answers:
-        """Tell whether a nameserver answers it."""
-        return self.pairs[key].answering.answers(self.last_answer)
+    def answers(self, key: PairKey, last_of_all: int) -> Answers:
+        """Tell whether a nameserver answers it; ``last_of_all``: when that last answered anybody, 0 if never."""
+        return self.pairs[key].answering.answers(self.last_answer, last_of_all)
 
     @property
     def lookup_path(self) -> LookupPath:

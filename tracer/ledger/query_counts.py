@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tracer.ledger.changes import Changes
 from tracer.ledger.evaluator import Evaluator
 from tracer.ledger.exits import Exits
+from tracer.ledger.last_answers import LastAnswers
 from tracer.ledger.owners import Owners
 from tracer.ledger.pair import Pair, PairKey, Use
 from tracer.ledger.past_uses import PastUses
@@ -36,6 +37,7 @@ class QueryCounts:
         exits: Exits,
         evaluator: Evaluator,
         past_uses: PastUses,
+        last_answers: LastAnswers,
         changes: Changes,
     ) -> None:
         self._processes = processes
@@ -45,6 +47,7 @@ class QueryCounts:
         self._exits = exits
         self._evaluator = evaluator
         self._past_uses = past_uses
+        self._last_answers = last_answers
         self._changes = changes
         self.total: Counter[tuple[State, Transport]] = Counter()
         """By the state that a pair had when its queries were read."""
@@ -74,7 +77,7 @@ class QueryCounts:
         process = self._processes.get(seen.key_of(sent.subject))
         for one in {process, process.owner} if process is not None else ():
             if key in one.pairs:
-                _note_answers(one.pairs[key], sent)
+                self._note_answers(key, one.pairs[key], sent)
                 self._changes.note_count(one)
 
     def _add(self, process: Process, sent: seen.QueriesSent, *, by_worker: bool = False) -> Pair:
@@ -98,8 +101,14 @@ class QueryCounts:
         use = pair.uses.setdefault((sent.port, sent.transport), Use())
         use.add(sent.queries, removal, by_worker=by_worker)
         process.note_query_pattern(sent.address, sent.queries, complete=sent.lookup is None)
-        _note_answers(pair, sent)
+        self._note_answers(key, pair, sent)
         return key, pair
+
+    def _note_answers(self, key: PairKey, pair: Pair, sent: seen.QueriesSent) -> None:
+        if sent.transport is Transport.UDP:
+            self._last_answers.note(key, sent.answers.last)
+            queries = sent.queries
+            pair.answering.add(queries.number, queries.first, queries.last, sent.answers, self._last_answers.of(key))
 
     def _drop_oldest_unlisted(self, process: Process) -> None:
         """Keep what was never listed for the latest nameservers only: a full resolver queries half the world."""
@@ -148,8 +157,3 @@ class QueryCounts:
             if process.is_worker:
                 process.owner.note_check(process.checked)
                 self._count(process.owner, one, by_worker=True)
-
-
-def _note_answers(pair: Pair, sent: seen.QueriesSent) -> None:
-    if sent.transport is Transport.UDP:
-        pair.answering.add(sent.queries.number, sent.queries.first, sent.queries.last, sent.answers)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer.identity import Identity
+from tracer.ledger.last_answers import LastAnswers
 from tracer.ledger.pair import Pair
 from tracer.ledger.process import Process
 from tracer.lookups import LookupPath
@@ -44,13 +45,14 @@ _LOCAL = frozenset({"127.0.0.1", "::1"})
 class Background:
     """What one process is seen against: the host's history, since when we watch, who answers at lookup sockets.
 
-    ``find``: gives the identity of a living process by pid and birth.
+    ``find``: gives the identity of a living process by pid and birth. ``last_answers``: of nameservers to anybody.
     """
 
     host: History
     watching_since: int
     services: LookupServices
     find: Callable[[int, int], Identity | None]
+    last_answers: LastAnswers
 
 
 def reason_and_advice(process: Process, background: Background) -> tuple[str, str]:

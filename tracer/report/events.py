@@ -122,8 +122,9 @@ class AnswerChanges:
 
     def __init__(self, ledger: Ledger) -> None:
         """Begin with those that got no answers when the previous daemon stopped: that is no news."""
+        self._last_answers = ledger.last_answers
         flags = dict(_flags(ledger.processes))
-        self._failing = {flag for flag in flags if flag.process.answers(flag.key) is Answers.NO}
+        self._failing = {flag for flag in flags if self._answers(flag) is Answers.NO}
         self._silent: set[str] = set()
 
     def of_flags(
@@ -139,13 +140,16 @@ class AnswerChanges:
         """
         failing = set()
         for flag, since in sorted(_flags(flagged), key=lambda found: (found[0].process.pid, found[0].key)):
-            answers, was_failing = flag.process.answers(flag.key), flag in self._failing
+            answers, was_failing = self._answers(flag), flag in self._failing
             if answers is Answers.NO or (was_failing and answers is not Answers.YES):
                 failing.add(flag)
             if was_failing is not (flag in failing):
                 kind = Kind.ANSWERED if was_failing else Kind.UNANSWERED
                 yield Event(kind, at, describe(flag.process), flag.key.address, wall(since))
         self._failing = failing
+
+    def _answers(self, flag: Flag) -> Answers:
+        return flag.process.answers(flag.key, self._last_answers.of(flag.key))
 
     def of_host(self, snapshot: Snapshot) -> Iterator[Event]:
         """Give which nameservers of the host's file stopped answering, or answer again, since the last call."""

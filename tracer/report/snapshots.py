@@ -10,6 +10,7 @@ from sys import intern
 from tracer.clock import Clock
 from tracer.kernel.losses import Lost
 from tracer.kernel.probes import Probes
+from tracer.ledger.last_answers import LastAnswers
 from tracer.ledger.ledger import Ledger
 from tracer.ledger.process import Process
 from tracer.lookups import LookupPath
@@ -90,7 +91,8 @@ class Snapshots:
 
     def _new_background(self) -> Background:
         services = LookupServices(self._services)
-        return Background(self._host, self._watching_since, services, self._ledger.identity_of)
+        ledger = self._ledger
+        return Background(self._host, self._watching_since, services, ledger.identity_of, ledger.last_answers)
 
     def make(self, counted_until: int) -> Snapshot:
         """Write down what is true now, with the queries until a time."""
@@ -214,7 +216,7 @@ def process_snapshot(
         answered_at=wall.maybe(process.answered or None),
         state=process.worst,
         stale_since=wall.maybe(process.flagged),
-        nameservers=tuple(_uses(process, wall)),
+        nameservers=tuple(_uses(process, wall, background.last_answers)),
         # Thousands say the same.
         reason=intern(reason),
         advice=intern(advice),
@@ -233,7 +235,7 @@ def _reads(process: Process, wall: Wall) -> tuple[LastRead, ...]:
     return tuple(LastRead(read.generation, wall(read.at)) for read in process.reads)
 
 
-def _uses(process: Process, wall: Wall) -> list[NameserverUse]:
+def _uses(process: Process, wall: Wall, last_answers: LastAnswers) -> list[NameserverUse]:
     last_answer = process.last_answer
     return [
         NameserverUse(
@@ -251,7 +253,7 @@ def _uses(process: Process, wall: Wall) -> list[NameserverUse]:
             ignored=pair.ignored,
             removed_in=pair.removed.generation if pair.removed else None,
             grace_until=wall(pair.removed.grace_until) if pair.removed else None,
-            answers=pair.answering.answers(last_answer),
+            answers=pair.answering.answers(last_answer, last_answers.of(key)),
             last_answer=wall.maybe(pair.answering.last or None),
         )
         for key, pair in process.pairs.items()

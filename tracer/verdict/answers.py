@@ -11,6 +11,8 @@ __all__ = ["Answering", "Answers", "AnswersSeen"]
 _SECOND = 1_000_000_000
 _RECENT = 10 * _SECOND
 _FEWEST_QUERIES = 3
+_MOST_TIMES = 2
+"""A nameserver that was down, and is back, may answer others first: once, and not twice."""
 
 
 class Answers(StrEnum):
@@ -38,33 +40,60 @@ class Answering:
     """How one nameserver answers one process, over UDP.
 
     ``last`` is when the last answer came, 0 if none was seen. ``unanswered`` queries were sent since then, or in all,
-    the first of them at ``since``; ``queried`` is when the last was sent.
+    or since the nameserver last answered others, the first of them at ``since``; ``queried`` is when the last was sent.
+
+    If it answers others meanwhile, its answers may come in a way that is not seen. ``asked`` queries were sent without
+    an answer since it answered others at ``alive``; ``times`` is how often there were many of them for long.
     """
 
     last: int = 0
     unanswered: int = 0
     since: int = 0
     queried: int = 0
+    alive: int = 0
+    asked: int = 0
+    times: int = 0
 
-    def add(self, number: int, first: int, last: int, seen: AnswersSeen) -> None:
-        """Add ``number`` queries, sent from ``first`` to ``last``, and the answers that were seen meanwhile."""
+    def add(self, number: int, first: int, last: int, seen: AnswersSeen, last_of_all: int = 0) -> None:
+        """Add ``number`` queries, sent from ``first`` to ``last``, and the answers that were seen meanwhile.
+
+        ``last_of_all`` is when the nameserver last answered anybody, 0 if never.
+        """
         if number:
             self.queried = max(self.queried, last)
         if seen.last > self.last:
             self.last, self.unanswered, self.since = seen
+            self.alive = self.asked = 0
+            self.times = self.times if self._is_heard_in_part else 0
         elif number:
-            self.since = self.since if self.unanswered else first
+            if self.unanswered and last_of_all > self.since:
+                self._begin_again(last_of_all)
+            self.since = self.since if self.unanswered else max(first, self.last)
             self.unanswered += number
+            self.asked += number
 
-    def answers(self, last_of_any: int) -> Answers:
+    def _begin_again(self, answered: int) -> None:
+        """Wait anew from when others were answered: until then the nameserver was alive."""
+        self.unanswered = 0
+        if not self.alive:
+            self.alive, self.asked = answered, 0
+        elif self.asked >= _FEWEST_QUERIES and answered - self.alive >= _RECENT:
+            self.alive, self.asked = answered, 0
+            self.times = min(self.times + 1, _MOST_TIMES)
+
+    @property
+    def _is_heard_in_part(self) -> bool:
+        """Whether it was silent again and again while the nameserver answered others."""
+        return self.times == _MOST_TIMES
+
+    def answers(self, last_of_any: int, last_of_all: int = 0) -> Answers:
         """Tell whether it answers. ``last_of_any`` is when any nameserver last answered this process, 0 if never.
 
-        It is not known of a process that receives in ways that are not seen: an answer must have been seen of this
-        nameserver before, or of another since.
+        ``last_of_all`` is as in :meth:`add`. It is not known of a process that receives in ways that are not seen: an
+        answer must have been seen of this nameserver before, or of another since, and nobody else been answered since.
         """
         if self.last and self.queried - self.last <= _RECENT:
             return Answers.YES
-        is_seen = self.last or last_of_any > self.since
-        if is_seen and self.unanswered >= _FEWEST_QUERIES and self.queried - self.since >= _RECENT:
-            return Answers.NO
-        return Answers.UNKNOWN
+        is_seen = (self.last or last_of_any > self.since) and not self._is_heard_in_part
+        is_silent = self.unanswered >= _FEWEST_QUERIES and self.queried - self.since >= _RECENT
+        return Answers.NO if is_seen and is_silent and last_of_all <= self.since else Answers.UNKNOWN

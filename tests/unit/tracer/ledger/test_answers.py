@@ -27,7 +27,7 @@ def answers(world: World, pid: int = 10, address: str = OLD) -> Answers:
     world.count_steady()
     process = world.process(pid)
     (key,) = (key for key in process.pairs if key.address == address)
-    return process.answers(key)
+    return process.answers(key, world.ledger.last_answers.of(key))
 
 
 def lookups(world: World, number: int, *, answered: bool, pid: int = 10) -> None:
@@ -103,6 +103,32 @@ def test_a_restart_forgets_no_answer(world: World) -> None:
     world.restart()
     lookups(world, 5, answered=False)
     assert answers(world) is Answers.NO
+
+
+def beside_another(world: World, seconds: int) -> None:
+    """Let a second process query every second, too, and have its answers seen."""
+    if not any(process.pid == 11 for process in world.ledger.processes):
+        world.start(11)
+        world.read(11)
+    for _ in range(seconds):
+        world.query(10)
+        world.query(11)
+        world.answer(11)
+        world.tick(1.0)
+    world.count_steady()
+
+
+def test_a_silent_process_beside_one_that_is_answered(world: World) -> None:
+    """It receives in two ways, and one is not seen: that is known of it later, too, and after a restart."""
+    lookups(world, 2, answered=True)
+    for _ in range(4):
+        beside_another(world, 15)
+    assert (answers(world), answers(world, 11)) == (Answers.UNKNOWN, Answers.YES)
+    world.restart()
+    for _ in range(5):
+        lookups(world, 1, answered=False)
+        lookups(world, 1, answered=False, pid=11)
+    assert (answers(world), answers(world, 11)) == (Answers.UNKNOWN, Answers.NO)
 
 
 def _key(world: World) -> PairKey:
