@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "fleet"
+"""What tests/deploy/recordings.py recorded."""
+DEAD = "192.168.122.99"
+"""A nameserver that answers nobody."""
 
 
 def names(kind: str, number: int) -> list[str]:
