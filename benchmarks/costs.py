@@ -24,6 +24,8 @@ _AIMS: tuple[tuple[Work, float | None], ...] = (
     (work.CONNECT, None),
     (work.SOCKET, 0),
     (work.RECEIVE, 0),
+    (work.ANSWER, 120),
+    (work.NO_ANSWER, 25),
 )
 
 
@@ -42,7 +44,11 @@ class Meter:
         one.run(times)
         ours = {hook: runs - daemon[hook] for hook, runs in self._daemon.read().items()}
         theirs = {hook: runs - empty[hook] for hook, runs in self._empty.read().items()}
-        return {hook: (runs, theirs[hook]) for hook, runs in ours.items() if runs.count * 2 > times}
+        return {
+            hook: (runs, theirs[hook])
+            for hook, runs in ours.items()
+            if runs.count * 2 > times and one.hook in {None, hook}
+        }
 
     def nanoseconds(self, one: Work, times: int) -> float:
         """Do it; give what all our programs together take each time, above empty ones."""

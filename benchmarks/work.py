@@ -12,14 +12,17 @@ _ADDRESS = "127.0.0.53"
 _DNS, _OTHER = 53, 5353
 _QUERY = b"q" * 32
 _FILE = "/etc/hostname"
+_AT_ONCE = 100
+"""Datagrams that a socket's buffer has room for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """``run`` does it so many times."""
+    """``run`` does it so many times. ``hook``: the only one that counts, if what leads to it runs other programs."""
 
     what: str
     run: Callable[[int], None]
+    hook: str | None = None
 
 
 @contextmanager
@@ -91,6 +94,28 @@ def _receive(times: int) -> None:
                 continue
 
 
+def receive_answers(times: int) -> None:
+    """Receive answers with their sender's address, on one connected socket that sends a query now and then."""
+    _receive_from(_DNS, times)
+
+
+def receive_no_dns(times: int) -> None:
+    """Receive datagrams that are no DNS, likewise."""
+    _receive_from(_OTHER, times)
+
+
+def _receive_from(port: int, times: int) -> None:
+    with _sockets(port) as (server, client):
+        client.connect((_ADDRESS, port))
+        for begun in range(0, times, _AT_ONCE):
+            client.send(_QUERY)
+            number = min(_AT_ONCE, times - begun)
+            for _ in range(number):
+                server.sendto(_QUERY, client.getsockname())
+            for _ in range(number):
+                client.recvfrom(512)
+
+
 QUERY = Work("a query on a fresh connection (connect and send)", _connect_and_send)
 SEND = Work("a further query on that socket (send)", send)
 SENDTO = Work("a query to an explicit address (sendto)", sendto)
@@ -99,3 +124,5 @@ OPEN = Work("an openat of another file", open_other)
 CONNECT = Work("a connect to another port (AF_INET)", connect)
 SOCKET = Work("socket, setsockopt, close", _sockets_and_options)
 RECEIVE = Work("recv", _receive)
+ANSWER = Work("an answer received with its sender's address (recvfrom)", receive_answers, "recvmsg4")
+NO_ANSWER = Work("a datagram that is no DNS, received likewise", receive_no_dns, "recvmsg4")

@@ -35,8 +35,10 @@ def beside_empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meter]:
         (work.SENDTO, "sendmsg4", 3.6),
         (work.NO_DNS, "egress", 2.0),
         (work.CONNECT, "connect4", 2.0),
+        (work.ANSWER, "recvmsg4", 3.6),
+        (work.NO_ANSWER, "recvmsg4", 2.0),
     ],
-    ids=["send", "sendto", "no DNS", "connect"],
+    ids=["send", "sendto", "no DNS", "connect", "answer", "no answer"],
 )
 def test_a_program_takes_so_many_times_what_an_empty_one_takes(
     beside_empty: Meter, one: Work, hook: str, most: float
