@@ -101,8 +101,11 @@ class QueryPattern:
     def add(self, queries: Queries, looked: int, *, complete: bool = False) -> None:
         """Add queries; ``looked`` is when the process last looked at the file, 0 if it never did.
 
-        ``complete``: all looks until the last of them are known.
+        ``complete``: all looks until the last of them are known; which one was before them is not, if the latest that
+        is known is after them.
         """
+        if complete and not queries.sent_after(looked):
+            return
         if looked and (not self.looks or looked > self.looks[-1].at):
             self._add_look(looked)
         sent = queries.sent_after(looked)

@@ -40,6 +40,18 @@ def read_and_ask(world: World, _second: int) -> None:
     world.query(10, times=2)
 
 
+def test_a_look_after_the_last_query_that_was_counted_tells_nothing() -> None:
+    """Of a steady pair, whose queries are counted before its looks: it is known to look first, and remains so."""
+    pattern = QueryPattern()
+    for second in range(5):
+        at = second * SECOND
+        pattern.add(Queries(1, at + 1000, at + 1000), at + 500)
+    for second in range(10, 200, 10):
+        at = second * SECOND
+        pattern.add(Queries(50, at - 10 * SECOND + 1000, at + 1000), at + 2000, complete=True)
+    assert would_follow(pattern, Facts()).because is Because.LOOKS_FIRST
+
+
 def every(seconds: int, look: Callable[[World, int], object]) -> Step:
     """Query each second, and look at the file every so many."""
 
