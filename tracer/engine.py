@@ -297,7 +297,8 @@ class Tracer:
             self.ledger.note_forwarding(process, self._forwarders.look(asker))
         for process in self.ledger.perhaps_frozen():
             view = process.view
-            watches = view is not None and self._machine.watches(process.pid, view)
+            told = {process.pid, process.parent[0]} - {0, 1}  # of a daemon in parts often one alone watches (SSSD)
+            watches = view is not None and any(self._machine.watches(pid, view) for pid in told)
             self.ledger.note_watching(process, watches=watches)
         self.ledger.end_tick()
         self._observer.wake([process.id for process in self.ledger.take_unsteady()])

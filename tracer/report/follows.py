@@ -19,7 +19,7 @@ _REASONS = {
     Because.LATE: "checks the file some time before it queries: another resolver in it may check, and this one stay",
     Because.TWO_WAYS: "checks the file before some of its queries only: a second resolver in it may stay",
     Because.INHERITS: "checks the file before it queries, but its parent read it before: that resolver may stay",
-    Because.WATCHES: "does not look at the file, but inotify tells it of changes: it may re-read it then",
+    Because.WATCHES: "does not look at the file, but inotify tells it or its parent of changes: it may re-read it then",
     Because.UNSEEN: "is a 32-bit program: its looks at the file cannot be seen",
     Because.FORWARDS: "queries on behalf of others: it is not known where it takes its upstreams from",
 }

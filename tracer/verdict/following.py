@@ -61,7 +61,7 @@ class Because(Enum):
     TWO_WAYS = auto()
     """Some of its queries follow a look, others do not: there may be a second resolver in it."""
     WATCHES = auto()
-    """inotify(7) tells it of a change, and nobody sees whether it listens."""
+    """inotify(7) tells it or its parent of a change, and nobody sees whether it listens, or is told by the parent."""
     UNSEEN = auto()
     """A 32-bit program: the tracepoints leave out its system calls."""
     FORWARDS = auto()
