@@ -111,6 +111,7 @@ soak: setup-test
 
 # As `make zoo` does, but each is watched for longer before the change.
 forecast: setup-test
+	@deploy/setup zoo
 	@$(PYTHON) -m pytest tests/zoo/test_resolvers.py --quiet -m '' --forecast docs/forecast.md --durations 0 --durations-min 1
 
 faults: setup-test

@@ -29,8 +29,10 @@ meta_directory = /etc/postfix
 maillog_file = /run/postfix.log
 maillog_file_prefixes = /run
 import_environment = LD_LIBRARY_PATH
+max_use = 10000
 """
-# master(5). One process of smtp(8), so that it is the same one that queries before the change and after it.
+# master(5). One process of smtp(8), so that it is the same one that queries before the change and after it: after a
+# hundred mails (max_use) it would be another.
 MASTER = """
 smtp inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
@@ -50,7 +52,7 @@ postlog unix-dgram n - n - 1 postlogd
 def postfix(*, chroot: bool) -> Start:
     """Run Postfix and hand in mails, which smtp(8) looks up: in a chroot, as Debian does it, or not.
 
-    smtp(8) queries with a resolver state that it owns (Postfix 3.6 RELEASE_NOTES), and exits after a hundred mails.
+    smtp(8) queries with a resolver state that it owns (Postfix 3.6 RELEASE_NOTES), and exits after 100 mails (max_use).
     """
 
     def start(world: World, name: str) -> Program:
