@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _CLOSING = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s\b", re.MULTILINE)
+_REPEATS = re.compile(r"^run-last-failure: rerun previous \d+ failures?", re.MULTILINE)
+_FAILED = re.compile(r"^(FAILED|ERROR) (\S+::.+?)(?: - .*)?$", re.MULTILINE)
+_AFTER_TEST = re.compile(r"^_+ ERROR at teardown of ", re.MULTILINE)
 _COUNTED = ("passed", "failed", "errors", "skipped", "xfailed")
 
 
@@ -32,18 +35,33 @@ def closing_lines(log: str) -> list[str]:
 
 
 def summary(log: str) -> str:
-    """Add up what runs of pytest said at their ends: "1,708 passed, 3 skipped"; "" if there was none."""
+    """Count the tests of pytest's runs by the last outcome of each: "1,708 passed, 3 skipped"; "" if there was no run.
+
+    What a run of the tests that failed before (``--last-failed``) says of them replaces what was said until then.
+    """
     counts: Counter[str] = Counter()
-    for match in _CLOSING.finditer(log):
-        for part in match[1].split(", "):
+    passed_and_failed = begin = 0
+    for closing in _CLOSING.finditer(log):
+        run, begin = log[begin : closing.end()], closing.end()
+        if _REPEATS.search(run):
+            counts["passed"] -= passed_and_failed
+            counts["failed"] = counts["errors"] = passed_and_failed = 0
+        for part in closing[1].split(", "):
             number, kind = part.split()
             counts["errors" if kind == "error" else kind] += int(number)
+        passed_and_failed += _passed_and_failed(run)
     return counts_in_words(counts)
 
 
 def counts_in_words(counts: Mapping[str, int]) -> str:
     """Say how many tests passed, failed and so on: "1,708 passed, 3 skipped"."""
     return ", ".join(f"{counts[kind]:,} {kind}" for kind in _COUNTED if counts.get(kind))
+
+
+def _passed_and_failed(run: str) -> int:
+    """Count the tests that passed before their teardown failed: pytest counts each of them twice."""
+    named = {kind: {test for found, test in _FAILED.findall(run) if found == kind} for kind in ("FAILED", "ERROR")}
+    return len(_AFTER_TEST.findall(run)) - len(named["FAILED"] & named["ERROR"])
 
 
 def _package(root: Path, name: str, field: str) -> str:
