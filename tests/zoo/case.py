@@ -93,6 +93,7 @@ class Case:
     of hat.com. Who is not
     ``tracked`` needs to have no row; one that shows is current. ``reads`` is how often it has been seen to read the
     file before the first change. ``meanwhile`` is what must be said of it for a time before ``expected`` holds.
+    ``absent`` says why this release of Debian cannot play it, if it cannot.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Case:
     zone: str | None = None
     reads: int = 0
     meanwhile: Expected | None = None
+    absent: str = ""
 
     @property
     def recovers(self) -> bool:

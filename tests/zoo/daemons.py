@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 
 from exporter.demo.lab import OLD, Program, World, wait_until
@@ -19,7 +18,7 @@ from tests.zoo.case import (
     Start,
 )
 from tests.zoo.driving import PROGRAMS, SECONDS, drive, reconfigure
-from tests.zoo.extracted import add_user
+from tests.zoo.extracted import add_user, is_in_release, major_minor
 from tests.zoo.forwarders import DNSMASQ, LOCAL
 from tests.zoo.servers import AT_EACH_REQUEST, nginx
 
@@ -158,6 +157,9 @@ def serve_locally(world: World) -> None:
     world.start([*DNSMASQ, "--no-resolv", f"--server={OLD}"])
 
 
+AARDVARK_WATCHES = major_minor("aardvark-dns") >= (1, 17)
+"""By inotify(7), the file and not its directory: it is told of the first file moved over it, and of no later one."""
+FOLLOWS_ONCE = Expected("current", "direct", r"queries .*, which /etc/resolv\.conf lists", "^nothing to do$")
 FIELD = Site("field")
 EMPTIED = Site("emptied", between=(SHORT,), prepare=serve_locally)
 TWISTED = Site("twisted")
@@ -170,6 +172,16 @@ CASES = [
         FIELD,
         comm="aardvark-dns",
         cure=reconfigure(signal.SIGHUP, "aardvark-dns"),
+        absent="this release has an aardvark-dns that watches the file" if AARDVARK_WATCHES else "",
+    ),
+    Case(
+        "aardvark-watches",
+        aardvark,
+        "new",
+        FOLLOWS_ONCE,
+        FIELD,
+        comm="aardvark-dns",
+        absent="" if AARDVARK_WATCHES else "this release has an aardvark-dns that reads the file once",
     ),
     Case(
         "avahi",
@@ -203,10 +215,13 @@ CASES = [
         Expected("current", "direct", "lists, and checks the file before it queries$", "^nothing to do$"),
         FIELD,
     ),
-    *(
-        [Case("shadowsocks", shadowsocks, "old", Expected("stale", "direct", ONCE, RESTART_ALONE), FIELD)]
-        if shutil.which("ss-server")  # Debian 14 has none
-        else []
+    Case(
+        "shadowsocks",
+        shadowsocks,
+        "old",
+        Expected("stale", "direct", ONCE, RESTART_ALONE),
+        FIELD,
+        absent="" if is_in_release("shadowsocks-libev") else "this release has no shadowsocks-libev",
     ),
     Case("libunbound", python("with_libunbound"), "old", Expected("stale", "direct", ONCE, RESTART_ALONE), FIELD),
     Case(

@@ -6,6 +6,7 @@ packages is downloaded, and unpacked into a directory of its own.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -41,10 +42,12 @@ def program_of(package: str, path: str) -> Path:
     return next(place for place in (tree / "usr" / path, tree / path) if place.exists())
 
 
-def installed(package: str) -> str:
-    """Give the version of a package that is installed; nothing if it is not."""
-    query = ["dpkg-query", "--show", "--showformat=${Version}", package]
-    return subprocess.run(query, check=False, capture_output=True, text=True).stdout
+def major_minor(package: str) -> tuple[int, int]:
+    """Give the first two numbers of the version of a package that is installed; zeros if it is not."""
+    query = ["dpkg-query", "--show", "--showformat=${source:Upstream-Version}", package]
+    version = subprocess.run(query, check=False, capture_output=True, text=True).stdout
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 
 
 def is_in_release(package: str) -> bool:

@@ -45,10 +45,17 @@ SLOW = {"big", "slow"}
 def parameters(*, cured: bool = False) -> list[object]:
     """Give the cases; or those alone that must be stale and that a restart cures."""
     return [
-        pytest.param(name, case, marks=pytest.mark.slow if name in SLOW else (), id=f"{name}-{case.name}")
+        pytest.param(name, case, marks=_marks(name, case), id=f"{name}-{case.name}")
         for name, cases in ROUNDS.items()
         for case in cases
         if not cured or case.recovers
+    ]
+
+
+def _marks(name: str, case: Case) -> list[pytest.MarkDecorator]:
+    return [
+        *([pytest.mark.slow] if name in SLOW else []),
+        *([pytest.mark.skip(case.absent)] if case.absent else []),
     ]
 
 
@@ -69,8 +76,9 @@ def see(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -
     def seen(name: str, case: Case) -> Observed:
         if name not in done:
             try:
+                cases = [case for case in ROUNDS[name] if not case.absent]
                 done[name] = observe(
-                    tmp_path_factory.mktemp(name), ROUNDS[name], watched_before=is_forecast * watched_seconds(name)
+                    tmp_path_factory.mktemp(name), cases, watched_before=is_forecast * watched_seconds(name)
                 )
             except Exception as error:  # noqa: BLE001 -- reported by each case of the round, which is run once
                 done[name] = error
