@@ -60,18 +60,27 @@ def test_every_file_of_the_tree_is_in_it(contents: set[str]) -> None:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
-    """Make a virtual environment with the libraries of the tests, and nothing of the checkout."""
+    """Make a virtual environment with the libraries of the tests, without bcc and with nothing of the checkout."""
     place = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
     (site,) = place.glob("lib/python*/site-packages")
-    (site / "libraries.pth").write_text(f"{libraries()}\n")
+    libraries = tmp_path / "libraries"
+    link_libraries(libraries)
+    (site / "libraries.pth").write_text(f"{libraries}\n")
     return place
 
 
-def libraries() -> Path:
-    """Give the directory of the libraries; the .pth files in it, the checkout's among them, are not read there."""
-    (site,) = Path(sys.prefix).glob("lib/python*/site-packages")
-    return site
+def link_libraries(libraries: Path) -> None:
+    """Link what is installed in .venv, or by the distribution, which has bcc too: pip leaves out what that has already.
+
+    The .pth files in it, the checkout's among them, are not read there.
+    """
+    libraries.mkdir()
+    for place in map(Path, sys.path):
+        if place.name in {"site-packages", "dist-packages"} and place.is_dir():
+            for entry in place.iterdir():
+                if entry.name != "bcc" and not (libraries / entry.name).exists():
+                    (libraries / entry.name).symlink_to(entry)
 
 
 def files(environment: Path) -> set[Path]:
