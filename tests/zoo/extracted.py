@@ -53,7 +53,7 @@ def major_minor(package: str) -> tuple[int, int]:
 def is_in_release(package: str) -> bool:
     """Say whether this release of Debian has a package."""
     found = subprocess.run(["apt-cache", "show", "--no-all-versions", package], capture_output=True, check=False)
-    return found.returncode == 0
+    return bool(found.stdout)  # of a package that others only mention apt-cache prints nothing, and succeeds
 
 
 def add_user(world: World, name: str, number: int, *groups: str) -> None:
