@@ -20,7 +20,8 @@ def polling_interval(process: Process) -> int | None:
     """Give the seconds between its looks if they come at a steady pace; else None.
 
     Two gaps tell a pace; a single one if it is long, and the process queried again and again in it, so that the looks
-    are not those of its lookups. Several at once are one: Java opens the file three times.
+    are not those of its lookups. Several at once are one: Java opens the file three times. Of one that went on querying
+    long after its next look was due, none is known: it looks no more.
     """
     times = sorted([*(read.at for read in process.reads), *process.checks])
     starts = times[:1] + [later for earlier, later in pairwise(times) if later - earlier > _AT_ONCE]
@@ -32,7 +33,12 @@ def polling_interval(process: Process) -> int | None:
         seconds < _LONE_GAP_SECONDS or _queries(process) < _LONE_GAP_QUERIES * len(starts)
     ):
         return None
-    return seconds
+    overdue = _last_query(process) - max(times[-1], process.checked) > (1 + _SPREAD) * seconds * SECOND
+    return None if overdue else seconds
+
+
+def _last_query(process: Process) -> int:
+    return max((pair.evidence.last or 0 for pair in process.pairs.values()), default=0)
 
 
 def _is_steady(gaps: Sequence[int]) -> bool:

@@ -359,9 +359,9 @@ def test_a_process_that_reads_at_a_steady_pace_will_recover() -> None:
     """Two intervals were seen; several opens at once are one read. The next one is not far."""
     world = _world()
     for _ in range(3):
-        world.read(10)
-        world.read(10)
         world.clock.advance(30)
+        world.read(10)
+        world.read(10)
     world.query(10)
     world.tick()
     world.change(NEW)

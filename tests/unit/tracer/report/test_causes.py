@@ -29,8 +29,8 @@ def _stale(before: Callable[[World], object], after: Callable[[World], object] =
 
 def _polls(world: World) -> None:
     for _ in range(3):
-        world.read(10)
         world.clock.advance(30)
+        world.read(10)
 
 
 def _stats(world: World) -> None:
