@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,12 @@ class Observed:
     def ever(self) -> set[str]:
         """Every state that any of its processes was in, in any sample."""
         return set().union(*(states for _, states in self.states))
+
+    def story(self) -> str:
+        """Tell when its states changed, and give its rows in the end."""
+        turns = [now for before, now in pairwise([(0.0, set[str]()), *self.states]) if before[1] != now[1]]
+        times = [f"{since:.1f} s: {', '.join(sorted(states)) or 'no row'}" for since, states in turns]
+        return "\n".join([*times, f"in the end, {self.states[-1][0]:.1f} s:", *map(str, self.final)])
 
     def rows_in(self, rows: Iterable[Row]) -> list[Row]:
         """Pick its processes' rows."""

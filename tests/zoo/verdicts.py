@@ -23,6 +23,7 @@ def assert_verdict(one: Observed) -> None:
     if not one.case.tracked:
         assert one.ever <= {"current"}, one.states
         return
+    assert one.row["state"] == one.case.expected.state, one.story()
     assert_said(one.row, one.case.expected)
     if one.case.meanwhile:
         states = {row["state"]: row for row in one.passed}
