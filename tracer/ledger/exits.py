@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 
 from tracer.kernel.records import ProcessFlag
@@ -9,6 +10,7 @@ from tracer.ledger.changes import Changes
 from tracer.ledger.evaluator import Evaluator
 from tracer.ledger.helpers import Helpers
 from tracer.ledger.owners import Owners
+from tracer.ledger.pair import Pair, PairKey
 from tracer.ledger.past_uses import PastUses
 from tracer.ledger.process import Process
 from tracer.ledger.process_table import ProcessTable
@@ -62,8 +64,9 @@ class Exits:
         if heir.query_pattern.last < owner.query_pattern.last:
             heir.query_pattern = deepcopy(owner.query_pattern)
         heir.helper = heir.helper or owner.helper
-        for key, pair in owner.pairs.items():
-            heir.pairs[key] = pair.for_heir(heir.pairs.get(key))
+        heir.pairs |= _inherited(owner.pairs, heir.pairs)
+        if heir.saved_pairs is not None:
+            heir.saved_pairs |= _inherited(owner.saved_pairs or {}, heir.saved_pairs)
         self._changes.note(heir)
 
     def end_tick(self) -> bool:
@@ -89,3 +92,7 @@ class Exits:
     def waits(self) -> bool:
         """Whether a process that left is still kept."""
         return any(self._left)
+
+
+def _inherited(pairs: Mapping[PairKey, Pair], own: Mapping[PairKey, Pair]) -> dict[PairKey, Pair]:
+    return {key: pair.for_heir(own.get(key)) for key, pair in pairs.items()}

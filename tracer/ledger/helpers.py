@@ -38,6 +38,14 @@ class Helpers:
                 process.helper = helper._replace(res_state=reader.res_state)
                 self._changes.note(process)
 
+    def note_query(self, asker: Process) -> None:
+        """Let the reads of one that turns out to query count for nobody else."""
+        for process in self._processes.related(asker):
+            helper = process.helper
+            if helper is not None and (helper.pid, helper.birth) == asker.id[:2]:
+                process.helper = None
+                self._changes.note(process)
+
     def _relatives_of(self, process: Process) -> Iterator[Process]:
         """Give its parent and its children, as far as they are kept or have exited as readers."""
         yield from self._processes.related(process)
@@ -59,9 +67,7 @@ class Helpers:
 
 
 def _helps(one: Process, asker: Process) -> bool:
-    same_program = _runs_same_program(one, asker)
-    queried = any(use.queries for pair in one.pairs.values() for use in pair.uses.values())
-    return same_program and bool(one.res_state.reads) and not queried
+    return _runs_same_program(one, asker) and bool(one.res_state.reads) and not one.has_queried
 
 
 def _runs_same_program(one: Process, other: Process) -> bool:

@@ -58,6 +58,7 @@ class Ledger:
             self.states,
             self._owners,
             self._reads,
+            self._helpers,
             self._exits,
             self.evaluator,
             self.past_uses,

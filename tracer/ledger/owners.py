@@ -74,6 +74,8 @@ class Owners:
         self._processes.add(process)
         self._changes.note(process)
         self._set_owner(process, self._processes.owner_in_line(process.line, process.res_state) or process)
+        for below in list(self._processes.sharing_below(process)):
+            self._set_owner(below, self._processes.owner_in_line(below.line, process.res_state) or below)
         return process
 
     def restore(self) -> None:

@@ -76,14 +76,22 @@ class Pair:
         """Whether the rules say to ignore it."""
         return self.ruling is not None and self.ruling.action is Action.IGNORE
 
+    @property
+    def own_queries(self) -> int:
+        """How many queries are the process's own."""
+        return sum(use.queries for use in self.uses.values())
+
     def for_heir(self, own: Pair | None) -> Pair:
         """Give the copy that an heir goes on with; ``own`` is what it has to do with that nameserver already."""
+        if own is None:
+            own = Pair()
         uses = {key: replace(use, inherited=use.queries) for key, use in self.uses.items()}
-        for key, use in uses.items():
-            did = own.uses.get(key) if own else None
-            if did is not None:
-                # What the heir sent as a worker is in the owner's count already.
-                use.worker_queries = max(0, use.worker_queries - did.queries)
-                use.queries += did.queries
-        answering = max((self.answering, *((own.answering,) if own else ())), key=lambda one: (one.last, one.queried))
-        return Pair(self.evidence, uses, self.state, self.ruling, self.removed, replace(answering))
+        for key, did in own.uses.items():
+            use = uses.setdefault(key, replace(did, queries=0, worker_queries=0))
+            # What the heir sent as this owner's worker is in the owner's count already.
+            use.worker_queries = max(0, use.worker_queries - did.queries)
+            use.queries += did.queries
+        answering = max((self.answering, own.answering), key=lambda one: (one.last, one.queried))
+        return Pair(
+            self.evidence.for_heir(own.evidence), uses, self.state, self.ruling, self.removed, replace(answering)
+        )

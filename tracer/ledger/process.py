@@ -153,6 +153,11 @@ class Process(ProcessFacts):
             self.query_pattern.add(queries, self.looked, complete=complete)
 
     @property
+    def has_queried(self) -> bool:
+        """Whether it has sent a query itself."""
+        return any(pair.own_queries for pair in self.pairs.values())
+
+    @property
     def is_worker(self) -> bool:
         """Whether a living owner stands for it."""
         return self.owner is not self
@@ -199,7 +204,7 @@ class Process(ProcessFacts):
         # One that was flagged stays so: a query by another of its paths is no sign of a read.
         known = any(
             key.address == address or pair.evidence.flagged is not None for key, pair in self.saved_pairs.items()
-        )
+        ) or any(key.address == address and pair.own_queries for key, pair in self.pairs.items())
         return not known and view.history.lists(address) and had is not None and address not in had.conf.listed
 
     @property

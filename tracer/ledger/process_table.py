@@ -16,6 +16,8 @@ class ProcessTable:
         self._by_id: dict[ProcessId, Process] = {}
         self._by_pid: dict[int, Process] = {}
         self._by_parent: dict[tuple[int, int], set[Process]] = {}
+        self._by_ancestor: dict[int, set[Process]] = {}
+        """By the pids that their lines name."""
 
     def __iter__(self) -> Iterator[Process]:
         return iter(self._by_id.values())
@@ -37,6 +39,8 @@ class ProcessTable:
         self._by_id[process.id] = process
         self._by_pid[process.pid] = process
         self._by_parent.setdefault(process.parent, set()).add(process)
+        for named in process.line:
+            self._by_ancestor.setdefault(ancestor_pid(named), set()).add(process)
 
     def drop(self, process: Process) -> None:
         """Keep it no more."""
@@ -44,6 +48,7 @@ class ProcessTable:
         if self._by_pid.get(process.pid) is process:
             del self._by_pid[process.pid]
         process.res_state.members.discard(process)
+        self._forget_line(process)
         process.set_owner(process)
         children = self._by_parent.get(process.parent, set())
         children.discard(process)
@@ -53,9 +58,23 @@ class ProcessTable:
     def move(self, process: Process, state: ResolverState) -> None:
         """Let a process go on in another resolver state, its own."""
         process.res_state.members.discard(process)
+        self._forget_line(process)
         process.res_state, process.line = state, ()
         process.set_owner(process)
         state.members.add(process)
+
+    def _forget_line(self, process: Process) -> None:
+        for pid in map(ancestor_pid, process.line):
+            named_by = self._by_ancestor.get(pid, set())
+            named_by.discard(process)
+            if not named_by:
+                self._by_ancestor.pop(pid, None)
+
+    def sharing_below(self, process: Process) -> Iterator[Process]:
+        """Give those that have its state and were forked from it, by their lines."""
+        for below in self._by_ancestor.get(process.pid, ()):
+            if below.res_state is process.res_state and any(process.is_named(named) for named in below.line):
+                yield below
 
     def owner_in_line(self, line: Sequence[int], state: ResolverState) -> Process | None:
         """Find the topmost living process of a line that has this state."""

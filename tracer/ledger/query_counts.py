@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tracer.ledger.changes import Changes
 from tracer.ledger.evaluator import Evaluator
 from tracer.ledger.exits import Exits
+from tracer.ledger.helpers import Helpers
 from tracer.ledger.last_answers import LastAnswers
 from tracer.ledger.owners import Owners
 from tracer.ledger.pair import Pair, PairKey, Use
@@ -34,6 +35,7 @@ class QueryCounts:
         states: StateTable,
         owners: Owners,
         reads: Reads,
+        helpers: Helpers,
         exits: Exits,
         evaluator: Evaluator,
         past_uses: PastUses,
@@ -44,6 +46,7 @@ class QueryCounts:
         self._states = states
         self._owners = owners
         self._reads = reads
+        self._helpers = helpers
         self._exits = exits
         self._evaluator = evaluator
         self._past_uses = past_uses
@@ -64,6 +67,8 @@ class QueryCounts:
         process.note_check(subject.checked)
         if process.must_have_read(sent.address):
             self._reads.enter_unseen(process, sent)
+        if not process.has_queried:
+            self._helpers.note_query(process)
         owner = self._owners.owner_of(process, subject)
         pair = self._add(process, sent)
         self._counted.append((pair, sent.transport, sent.queries.number))

@@ -56,11 +56,10 @@ class Reads:
         """
         saved = process.saved_pairs or {}
         for key, pair in list(process.pairs.items()):
-            own = sum(use.queries for use in pair.uses.values())
             before = saved.get(key)
-            if before is None and not own:
+            if before is None and not pair.own_queries:
                 del process.pairs[key]
-            elif before is not None and own == sum(use.queries for use in before.uses.values()):
+            elif before is not None and pair.own_queries == before.own_queries:
                 process.pairs[key] = before
         # Greater than the number that it goes on with in the kernel.
         state = ResolverState(0).after_read(Lineage.fresh_state(sent.at), sent.at - 1, process.view)

@@ -79,6 +79,17 @@ class Evidence:
         last = max(self.last, self.entered)
         return self.listed if last < since else last
 
+    def for_heir(self, own: Evidence) -> Evidence:
+        """Give the evidence that an heir goes on with; ``own`` is what it sent itself, partly for owners before."""
+        goes_on = own if own.flagged is not None and self.flagged is None else self
+        times = [one for one in (self, own) if one.last is not None]
+        return replace(
+            goes_on,
+            first=min((one.first for one in times if one.first is not None), default=None),
+            last=max((one.last for one in times if one.last is not None), default=None),
+            entered=max(self.entered, own.entered),
+        )
+
 
 class Suspend(NamedTuple):
     """When the machine was suspended, and for how long; nanoseconds of boot time, which goes on meanwhile."""

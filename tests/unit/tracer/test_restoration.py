@@ -128,6 +128,40 @@ def test_who_read_the_file_while_no_daemon_ran_shows_it_by_what_it_queries() -> 
     assert world.state(11) is State.STALE
 
 
+def test_what_a_process_queried_before_it_was_listed_shows_no_read() -> None:
+    """It queried it already: that it goes on with it when the file comes to list it is no news."""
+    world = World(step=20 * MILLISECOND)
+    world.start(10)
+    world.read(10)
+    world.query(10)
+    world.tick()
+    world.restart()
+    world.query(10, OTHER)
+    world.tick()
+    world.change(NEW, OTHER)
+    world.query(10, OTHER)
+    world.tick()
+    assert world.process(10).read_generation == 1
+
+
+def test_an_heir_that_queries_what_its_owners_workers_queried_has_not_read_the_file() -> None:
+    """What the state of both queried before the restart is no news to it: its own worker stays its own."""
+    world = World(step=20 * MILLISECOND)
+    world.start(10)
+    world.read(10)
+    world.fork(10, 11)
+    world.query(11)
+    world.fork(11, 12)
+    world.change(NEW)
+    world.query(12, NEW)
+    world.tick()
+    world.restart(lambda: world.exit(10))
+    world.query(11, NEW, 5)
+    world.tick()
+    assert world.owner(12) == 11
+    assert world.queries(11, NEW) == (5, 1)
+
+
 def test_a_query_to_a_listed_nameserver_takes_no_flag_that_stood_before_a_restart(world: World) -> None:
     """It may be another path of the same process."""
     world.restart()

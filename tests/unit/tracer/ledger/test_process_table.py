@@ -13,6 +13,7 @@ from tracer.kernel.records import ancestor
 from tracer.ledger.process import Process, ProcessId
 from tracer.ledger.process_table import ProcessTable
 from tracer.ledger.resolver_state import ResolverState
+from tracer.lookups import Transport
 from tracer.observation.lineage import NOTHING_SAVED, Lineage
 from tracer.observe.procfs import Procfs
 from tracer.resolvconf.history import SECOND
@@ -293,6 +294,41 @@ def test_an_heir_with_grandchildren_inherits_once() -> None:
     assert world.queries(11) == (1, 6)
 
 
+def test_an_heir_keeps_what_it_sent_for_an_owner_before_this_one() -> None:
+    """Over a transport that this one never used, and the flag that it raised."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.query(11)
+    world.query(12, OLD, 2, transport=Transport.TCP)
+    world.tick()
+    flagged = world.process(12).flagged
+    assert flagged is not None
+    world.read(10)
+    world.tick()
+    assert world.state(11) is not State.STALE
+    world.exit(11)
+    world.tick()
+    assert world.queries(12) == (1 + 2, 0)
+    assert world.process(12).flagged == flagged
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_who_begins_to_query_owns_its_silent_children(at_once: bool) -> None:
+    """Whether their owner before it left in the same tick or in one before: they inherit when it exits."""
+    world = World()
+    world.start(10)
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.read(10)
+    if not at_once:
+        world.tick()
+    world.query(11, OLD, 2)
+    world.exit(11)
+    world.tick()
+    assert world.queries(12) == (2, 0)
+
+
 def test_heirs_go_on_each_by_itself() -> None:
     """One follows, the other does not."""
     world = _sendmail()
@@ -538,6 +574,21 @@ def test_a_read_by_a_helper_counts_for_the_process_that_it_helps(reader: int) ->
     world.query(asker, NEW)
     world.tick()
     assert world.state(asker) is State.RETIRED, "the helper re-read the file for it"
+
+
+def test_a_reader_that_queries_later_helps_nobody_any_more() -> None:
+    """Whether its first query falls into the tick of its read or into a later one."""
+    world = World()
+    world.start(10)
+    world.query(10)
+    world.fork(10, 11)
+    world.read(11)
+    world.tick()
+    assert world.process(10).last_read is not None
+    world.query(11, NEW)
+    world.tick()
+    assert world.process(10).helper is None
+    assert world.process(10).last_read is None
 
 
 @pytest.mark.parametrize("why", ["it queries too", "it called exec", "it called exec before a restart"])
