@@ -16,7 +16,7 @@ from exporter.feed.client import fetch_json
 from tests.campaign.comparison import Disagreement, Tally, compare
 from tests.campaign.history import History
 from tests.campaign.steps import TOGETHER, Step
-from tests.scenarios.world import Stage, seconds
+from tests.scenarios.world import Stage, World, seconds
 from tests.support.tracing import Daemon, daemon
 
 __all__ = ["Batch", "Figures", "play"]
@@ -61,10 +61,9 @@ class Batch:
         getattr(self, f"_{word}")(*rest)
 
     def _settle(self) -> None:
-        """Until all is counted: the second snapshot from now on began to count after this moment."""
-        for _ in range(2):
-            before = self._time()
-            wait_until(lambda before=before: self._time() != before, SECONDS, "the next snapshot")  # type: ignore[misc]
+        """Until all that happened before this moment is counted."""
+        begun = time.time()
+        wait_until(lambda: seconds(self._head()["counted_until"]) > begun, SECONDS, "all to be counted")
         _, rows = self._look()
         for history in self.histories.values():
             history.learn(rows)
@@ -118,11 +117,14 @@ class Batch:
 
     def _count(self, *, counting: bool) -> None:
         for history in self.histories.values():
-            history.counting, history.restarted = counting, True
-            history.forked_while_down.clear()
+            history.count(counting=counting)
+
+    def _head(self) -> Mapping[str, Any]:
+        """Give what the daemon says of itself, without everybody's rows."""
+        return fetch_json(self.daemon.socket, SECONDS, pid=1)
 
     def _time(self) -> str:
-        return str(fetch_json(self.daemon.socket, SECONDS, pid=1)["time"])
+        return str(self._head()["time"])
 
     def _until(self, moment: float, what: str) -> None:
         wait_until(lambda: seconds(self._time()) > moment, SECONDS, what)
@@ -138,7 +140,7 @@ def play(directory: Path, histories: Mapping[int, Sequence[Step]], figures: Figu
     with ExitStack() as stack:
         started = stack.enter_context(daemon(directory, grace=GRACE))
         stage = stack.enter_context(Stage())
-        made = {number: stack.enter_context(closing(History(stage, started))) for number in histories}
+        made = {number: stack.enter_context(closing(History(World(stage, started)))) for number in histories}
         batch = Batch(started, made)
         for steps in zip(*(phases(steps) for steps in histories.values()), strict=True):
             for history, (acts, _) in zip(made.values(), steps, strict=True):

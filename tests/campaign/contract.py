@@ -126,6 +126,9 @@ class Process:
     looked: bool = False
     opened: bool = False
     queried: bool = False
+    split_is_open: bool = False
+    """Whether it inherited from processes of which nobody can tell who exited first: then one's own queries were its
+    owner's workers' or its heirs' own. What they are together holds."""
 
     @property
     def view(self) -> View:
@@ -140,8 +143,13 @@ class Contract:
         self.main = View("main", listed, now)
         self.views = [self.main]
         self.processes: list[Process] = []
+        self._left_unseen: set[int] | None = None
         self._states = itertools.count(1)
         self._order = itertools.count(1)
+
+    def watch(self, *, watched: bool) -> None:
+        """Say whether a daemon runs from now on: without one nobody sees who exits before whom."""
+        self._left_unseen = None if watched else set()
 
     # What processes do
 
@@ -168,9 +176,13 @@ class Contract:
         """Exit: whoever was owned by it and now is by nobody inherits."""
         owned = [other for other in self.living() if other is not process and self.owner(other) is process]
         process.lives = False
+        others_left = self._left_unseen is not None and process.state in self._left_unseen
+        if self._left_unseen is not None:
+            self._left_unseen.add(process.state)
         for heir in owned:
             if self.owner(heir) is heir:
                 self._inherit(heir, process)
+                heir.split_is_open |= others_left
 
     def read(self, process: Process, now: float) -> None:
         """Open resolv.conf, whichever it sees now."""
@@ -188,9 +200,9 @@ class Contract:
     def look(self, process: Process) -> None:
         """Stat resolv.conf. What it says of the last read is left open if that found another list, or was never.
 
-        And whether a worker's look is its owner's too.
+        And whether a worker's look is its owner's too, and that of who owns it when the look is noticed.
         """
-        for one in {process, self.owner(process)}:
+        for one in (one for one in self.living() if one is process or self._is_above(one, process)):
             one.looked = True
             if one.root is one.view:
                 one.generations.add(one.root.generation)
@@ -225,6 +237,13 @@ class Contract:
                 eldest = ancestor
             ancestor = ancestor.parent
         return eldest
+
+    def _is_above(self, ancestor: Process, process: Process) -> bool:
+        """Say whether a process has an ancestor's resolver state."""
+        above = process.parent
+        while above is not None and above is not ancestor:
+            above = above.parent
+        return above is ancestor and ancestor.state == process.state
 
     def pair_states(self, process: Process, place: Place, now: float) -> set[str]:
         """Give the states that a pair may be in."""
@@ -322,9 +341,14 @@ class Contract:
             merged = pair.copy()
             merged.own = pair.own + mine.own
             merged.workers = pair.workers - mine.own
+            if mine.flagged and not pair.flagged:  # by what it queried for an owner before this one
+                merged.late, merged.flagged = mine.late, True
+            merged.last, merged.order = max(pair.last, mine.last), max(pair.order, mine.order)
+            merged.vague |= mine.vague
             heir.pairs[place] = merged
         heir.generations |= owner.generations if owner.looked else set()
         heir.listed_queried_at = max(heir.listed_queried_at, owner.listed_queried_at)
         heir.first_reads = {**owner.first_reads, **heir.first_reads}
         heir.looked |= owner.looked
         heir.opened |= owner.opened
+        heir.split_is_open |= owner.split_is_open

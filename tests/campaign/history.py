@@ -4,17 +4,91 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 from tests.campaign import contract
 from tests.campaign.steps import Step
 from tests.scenarios.remote import Refused
-from tests.scenarios.world import Process, Stage, World, address
-from tests.support.tracing import Daemon
+from tests.scenarios.world import address
 
 __all__ = ["History"]
+
+
+class Process(Protocol):
+    """A process, real (:class:`scenarios.world.Process`) or not."""
+
+    name: str
+
+    @property
+    def pid(self) -> int:
+        """Its pid."""
+
+    def fork(self, name: str) -> Self:
+        """Fork a child."""
+
+    def fork_twice(self, name: str) -> Self:
+        """Fork a child that forks and exits; gives the grandchild."""
+
+    def spawn(self, name: str) -> Self:
+        """Fork a child that calls exec."""
+
+    def exec(self) -> object:
+        """Call exec."""
+
+    def exit(self) -> object:
+        """Exit."""
+
+    def kill(self) -> object:
+        """Be killed."""
+
+    def read(self, how: str) -> object:
+        """Open resolv.conf."""
+
+    def stat(self) -> object:
+        """Look whether resolv.conf has changed."""
+
+    def query(self, letter: str, count: int, how: str) -> object:
+        """Send queries to a nameserver."""
+
+    def chroot(self, jail: str) -> object:
+        """Call chroot."""
+
+    def unshare_mounts(self) -> Self:
+        """Take a mount namespace of its own."""
+
+    def unshare_network(self) -> object:
+        """Take a network namespace of its own."""
+
+    def leave_main_thread(self) -> object:
+        """Let the main thread exit."""
+
+    def mount_etc(self, letters: str) -> object:
+        """Mount a file system over its /etc, with a resolv.conf that lists these."""
+
+    def enter(self, other: Self) -> object:
+        """Enter another's mount namespace."""
+
+
+class World(Protocol):
+    """Where processes live: :class:`scenarios.world.World`, or one without a kernel."""
+
+    @property
+    def root(self) -> Path:
+        """Its root directory."""
+
+    def write(self, letters: str, how: str, root: Path | None = None) -> object:
+        """Make a resolv.conf list these."""
+
+    def jail(self, name: str, letters: str) -> object:
+        """Make a directory to chroot to, with a resolv.conf of its own."""
+
+    def start(self, name: str) -> Process:
+        """Start a process; it has read nothing."""
+
+    def close(self) -> None:
+        """End the world."""
 
 
 class Skipped(Exception):  # noqa: N818 - named for what happened
@@ -24,9 +98,11 @@ class Skipped(Exception):  # noqa: N818 - named for what happened
 class History:
     """The processes of a history, and what the contract says of each."""
 
-    def __init__(self, stage: Stage, daemon: Daemon, listed: str = "A") -> None:
-        self.world = World(stage, daemon, listed)
-        self.contract = contract.Contract(tuple(listed), time.time())
+    def __init__(self, world: World, now: Callable[[], float] = time.time) -> None:
+        """``now`` gives the time of that world, as seconds since the Unix epoch."""
+        self.world = world
+        self._now = now
+        self.contract = contract.Contract(("A",), now())
         self.processes: dict[str, Process] = {}
         self.models: dict[str, contract.Process] = {}
         self.views = {"main": self.contract.main}
@@ -56,12 +132,12 @@ class History:
         """Write the resolv.conf that the history begins with."""
         self.world.write(letters, "in-place")
         self.contract.main.listed = tuple(letters)
-        self.contract.main.written = time.time()
+        self.contract.main.written = self._now()
 
     def _start(self, name: str) -> None:
         if name in self.models:
             raise Skipped
-        began = time.time()
+        began = self._now()
         self.processes[name] = self.world.start(name)
         self.models[name] = self.contract.start(name, began)
         self.created += 1
@@ -71,7 +147,7 @@ class History:
         if name in self.models:
             raise Skipped
         self.processes[name] = process.fork(name)
-        self.models[name] = self.contract.fork(model, name, time.time())
+        self.models[name] = self.contract.fork(model, name, self._now())
         self.created += 1
         if not self.counting:
             self.forked_while_down |= {parent, name}
@@ -81,8 +157,8 @@ class History:
         if name in self.models or not self.counting:
             raise Skipped
         self.processes[name] = process.fork_twice(name)
-        between = self.contract.fork(model, f"{name}'", time.time())
-        self.models[name] = self.contract.fork(between, name, time.time())
+        between = self.contract.fork(model, f"{name}'", self._now())
+        self.models[name] = self.contract.fork(between, name, self._now())
         self.contract.end(between)
         self.created += 2
 
@@ -90,13 +166,15 @@ class History:
         process, model = self._get(parent)
         if name in self.models:
             raise Skipped
-        began = time.time()
+        began = self._now()
         self.processes[name] = process.spawn(name)
         self.models[name] = self.contract.start(name, began, model)
         self.created += 1
 
     def _exec(self, name: str) -> None:
         process, model = self._get(name)
+        if name in self.forked_while_down and not self.counting:
+            raise Skipped  # as for one that exits
         process.exec()
         self._leaderless.discard(name)
         self.models[name] = self.contract.execute(model)
@@ -121,7 +199,7 @@ class History:
             raise Skipped
         has_proc = name not in self._leaderless and not model.root.label.startswith("jail")
         process.read(how if how != "root" or has_proc else "openat")
-        self.contract.read(model, time.time())
+        self.contract.read(model, self._now())
 
     def _stat(self, name: str) -> None:
         process, model = self._get(name)
@@ -134,14 +212,14 @@ class History:
             how = "sendto"  # nobody serves there, and a kept socket is of where it was made
         if self._looks_like_a_read_while_down(model, letter):
             raise Skipped
-        began = time.time()
+        began = self._now()
         process.query(letter, count, how)
         if self.counting:
-            self.contract.query(model, letter, count, "tcp" if how == "tcp" else "udp", began, time.time())
+            self.contract.query(model, letter, count, "tcp" if how == "tcp" else "udp", began, self._now())
 
     def _jail(self, label: str, letters: str) -> None:
         self.world.jail(label, letters)
-        view = contract.View(label, tuple(letters), time.time())
+        view = contract.View(label, tuple(letters), self._now())
         self.contract.views.append(view)
         self.views[label] = view
         self.places[label] = self.world.root / "mnt" / label
@@ -179,7 +257,7 @@ class History:
         if not model.has_read:
             raise Skipped
         process.unshare_mounts().mount_etc(letters)
-        model.root = self.views[label] = contract.View(label, tuple(letters), time.time())
+        model.root = self.views[label] = contract.View(label, tuple(letters), self._now())
         self.contract.views.append(model.root)
         self.places[label] = Path(f"/proc/{process.pid}/root")
 
@@ -202,9 +280,15 @@ class History:
         if view is None or place is None or view.name is None or not self._sees(label):
             raise Skipped
         self.world.write(letters, how, place)
-        self.contract.change(view, tuple(letters), time.time())
+        self.contract.change(view, tuple(letters), self._now())
 
     # Together with the daemon
+
+    def count(self, *, counting: bool) -> None:
+        """Say that the daemon runs again, or no more."""
+        self.counting, self.restarted = counting, True
+        self.contract.watch(watched=counting)
+        self.forked_while_down.clear()
 
     def unnoticed(self, views: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """Say which views the daemon does not show as they are now. One that nobody sees may lose its name."""
@@ -217,7 +301,7 @@ class History:
             if shown["nameservers"] != [address(letter) for letter in view.listed[:3]]:
                 waiting.append(view.label)
             else:
-                view.noticed(time.time())
+                view.noticed(self._now())
         return waiting
 
     def learn(self, rows: Mapping[int, Mapping[str, Any]]) -> None:

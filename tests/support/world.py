@@ -231,7 +231,7 @@ class Kernel:
         )
         self._own(pid, flags=(entry.flags & ~ProcessFlag.FORKED) | ProcessFlag.ACTED | ProcessFlag.READ_ONCE)
         record = self._record(pid, RecordKind.READ, path=path, inode=inode, result=result)
-        self.deliver(record._replace(res_state_id_before=entry.res_state_id, shared=shared))
+        self.deliver(record._replace(res_state_id_before=entry.res_state_id, shared=shared, line=entry.line))
         return self.clock.now
 
     def check(self, pid: int) -> int:
