@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
@@ -223,7 +224,8 @@ class Kernel:
     def read(self, pid: int, path: str = RESOLV_CONF, *, inode: int = 0, result: int = 3, known: bool = True) -> int:
         """Open a resolv.conf and give when. ``known``: whether the kernel side knows a view's file by its inode."""
         entry = self.map.entries[pid]
-        if path != RESOLV_CONF and not (known and inode in self.machine.files):
+        may_be_its_own = not path.startswith("/") or path.startswith("/proc/")
+        if path != RESOLV_CONF and not may_be_its_own and not (known and inode in self.machine.files):
             self.deliver(self._record(pid, RecordKind.OPENED, path=path, inode=inode))
             return self.clock.now
         shared = (Sharer.BY_CHILDREN if entry.flags & ProcessFlag.FORKED else 0) | (
@@ -404,6 +406,7 @@ class World(Kernel):
         super().__init__(self.host, clock, step)
         self._policy = policy or Policy()
         self.daemon_runs = True
+        self._late: list[Record] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -423,8 +426,20 @@ class World(Kernel):
 
     def deliver(self, record: Record) -> None:
         """Let the observer have it, if a daemon runs."""
-        if self.daemon_runs:
+        if self._late is not None:
+            self._late.append(record)
+        elif self.daemon_runs:
             self.observer.record(record)
+
+    @contextmanager
+    def late(self) -> Iterator[None]:
+        """Let the observer have what is recorded in a `with` block when that is over."""
+        late: list[Record] = []
+        self._late = late
+        yield
+        self._late = None
+        for record in late:
+            self.deliver(record)
 
     def change(self, *nameservers: str, view: View | None = None, lookup: int = LOOKUP_SECONDS) -> int:
         """Write resolv.conf; gives when that was noticed."""

@@ -112,10 +112,15 @@ class Observer:
                 view.note_absent(record.time)
         else:
             view, absent = self._machine.view_of_file(record.subject, record.inode, record.device), ""
-            if view is None and path:
+            if view is None and path and self._can_tell(record.subject):
                 self._undo_read(record, path)
                 return
         self._enter_read(record, view, absent)
+
+    def _can_tell(self, subject: Subject) -> bool:
+        """Tell whether it can be known which file is a process's own. If not, it most likely opened that one."""
+        entry = self._lineage.process(subject.tgid)
+        return (entry is not None and entry.birth == subject.birth) or self._machine.own_view(subject) is not None
 
     def _undo_read(self, record: Record, path: str) -> None:
         """Note that a process opened another file by a name that its own could have."""

@@ -7,7 +7,7 @@ import pytest
 from tests.support.doubles import NEW, OLD, a_view, conf
 from tests.support.world import World
 from tracer.kernel.records import ProcessFlag, RecordKind, Service
-from tracer.observation.values import Batch, FileRead, OtherFileOpened, ProcessLeft, QueriesSent, key_of
+from tracer.observation.values import Batch, FileRead, OtherFileOpened, ProcessLeft, QueriesSent, ReadUndone, key_of
 from tracer.resolvconf.history import SECOND, first_generation
 
 
@@ -141,9 +141,24 @@ def test_another_view_s_file_by_its_name_is_no_read_of_ones_own() -> None:
     world.start(10)
     world.read(10, "/var/spool/postfix/etc/resolv.conf", inode=77, known=False)
     world.read(10, "etc/resolv.conf", inode=78, known=False)
-    (opened,) = _take(world).observations
+    opened, undone = _take(world).observations
     assert isinstance(opened, OtherFileOpened)
     assert opened.path == "/var/spool/postfix/etc/resolv.conf"
+    assert isinstance(undone, ReadUndone)
+
+
+def test_who_opens_a_relative_path_and_exits_has_most_likely_read_its_own_file() -> None:
+    """In a root directory that nobody else has: which file it was cannot be told any more."""
+    world = World()
+    world.start(10)
+    world.query(10)
+    world.fork(10, 11)
+    world.machine.by_root[2] = None
+    world.move(11, 2)
+    with world.late():
+        world.read(11, "etc/resolv.conf", inode=78)
+        world.exit(11)
+    assert any(isinstance(one, FileRead) for one in _take(world).observations)
 
 
 def test_a_file_that_is_not_there_is_unidentified_and_one_that_nobody_shows_is_lost() -> None:
