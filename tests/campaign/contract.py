@@ -190,6 +190,7 @@ class Contract:
         process.read_order, process.read_at = next(self._order), now
         process.has_read = process.opened = True
         if process.view is not process.root:
+            process.first_reads.clear()  # what it read of a file before it read another counts no more
             process.view_read = process.root
             self._follow(process)
         process.view_read, process.known = process.root, process.root.listed
