@@ -476,15 +476,19 @@ class World(Kernel):
         """Give a tick's observations to the ledger as they are."""
         return batch
 
-    def saved(self) -> Saved:
-        """Write everything down, as text, and read it again."""
+    def saved(self, *, killed: bool = False) -> Saved:
+        """Write everything down, as text, and read it again.
+
+        ``killed``: what the journal has, which knows nobody who did nothing so far.
+        """
         self.count_steady()
         views = {id(view): view for view in (self.host, *self.machine.by_root.values()) if view is not None}
-        return load(Saved, dump(everything(self.ledger, views.values(), self.map.all_processes())))
+        living = [] if killed else self.map.all_processes()
+        return load(Saved, dump(everything(self.ledger, views.values(), living)))
 
-    def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def restart(self, meanwhile: Callable[[], None] = lambda: None, *, killed: bool = False) -> None:
         """Restart the daemon between two ticks: it knows what was saved, and what /proc tells after ``meanwhile``."""
-        saved = self.saved()
+        saved = self.saved(killed=killed)
         self.steady = FakePlaces(room=self.steady.room)
         self.daemon_runs = False
         meanwhile()

@@ -6,6 +6,7 @@ line is its ancestors with that state, topmost first. Here the processes are ent
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -180,6 +181,7 @@ class _Seeding:
         self._seen = seen
         self._numbers = numbers
         self._parents = {process.parent for process in running.values()}
+        self._roots: defaultdict[int, set[tuple[int, int, int] | None]] | None = None
         self.entries: dict[int, KernelProcess] = {}
 
     def add(self, pid: int) -> None:
@@ -237,15 +239,29 @@ class _Seeding:
         return known is None or this.start + TICK_NS > known.read
 
     def _state_of_image(self, this: Running) -> tuple[int, tuple[int, ...]]:
-        """Find the state of one whose parent is gone: the latest that runs the same image and was read before it."""
+        """Find the state of one whose parent is gone: the latest that runs the same image and was read before it.
+
+        One that somebody has with the same root directory, if there is one: that comes with the fork too.
+        """
         if this.image is None:
             return 0, ()
         alike = [one for one in self._saved.states.values() if one.image == this.image]
         before = [one for one in alike if this.start + TICK_NS > one.read]
         if not before:
             return 0, ()
-        latest = max(before, key=lambda one: one.id)
+        here = [one for one in before if this.root in self._roots_of(one.id)]
+        latest = max(here or before, key=lambda one: one.id)
         return latest.id, (latest.top,) if latest.top and ancestor_pid(latest.top) != this.pid else ()
+
+    def _roots_of(self, state: int) -> set[tuple[int, int, int] | None]:
+        """Give the root directories of those that had a state and run on."""
+        if self._roots is None:
+            self._roots = defaultdict(set)
+            for pid, saved in self._saved.processes.items():
+                running = self._running.get(pid)
+                if running is not None and self._saved_process(running) is saved:
+                    self._roots[saved.res_state_id].add(running.root)
+        return self._roots[state]
 
     def _saved_process(self, process: Running) -> SavedProcess | None:
         """Give what the previous daemon knew of this process, not of another with its pid; it may have called exec."""

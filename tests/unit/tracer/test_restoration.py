@@ -51,6 +51,22 @@ def test_who_was_forked_while_no_daemon_ran_works_for_its_parent(world: World) -
     assert world.queries(10) == (3, 1)
 
 
+def test_whose_parent_is_gone_has_the_state_of_those_with_its_root_after_a_kill(world: World) -> None:
+    """Two states of one program, and nobody saw the fork: the later one was read in another root directory."""
+    world.fork(10, 11)
+    world.move(11, 2)
+    world.read(11)
+    world.query(11, NEW)
+    world.fork(10, 12)
+    world.fork(12, 13)
+    world.exit(12)
+    world.tick()
+    world.restart(killed=True)
+    world.query(13, OLD)
+    world.tick()
+    assert world.owner(13) == 10
+
+
 def test_an_heir_goes_on_with_the_flag_of_who_exited_while_no_daemon_ran(world: World) -> None:
     """Though it did nothing so far."""
     world.fork(10, 11)
