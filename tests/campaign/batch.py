@@ -142,13 +142,12 @@ def play(directory: Path, histories: Mapping[int, Sequence[Step]], figures: Figu
         stage = stack.enter_context(Stage())
         made = {number: stack.enter_context(closing(History(World(stage, started)))) for number in histories}
         batch = Batch(started, made)
-        for steps in zip(*(phases(steps) for steps in histories.values()), strict=True):
-            for history, (acts, _) in zip(made.values(), steps, strict=True):
-                for act in acts:
-                    history.play(act)
-            barrier = steps[0][1]
-            if barrier:
-                batch.together(*map(str, barrier))
+        try:
+            for steps in zip(*(phases(steps) for steps in histories.values()), strict=True):
+                _act(batch, steps)
+        except Exception as error:
+            error.add_note(started.log())
+            raise
         broken = {number: history.broken for number, history in made.items() if history.broken}
         for number, why in broken.items():
             batch.found[number].append(Disagreement("act", why, "possible", "refused", batch.checks))
@@ -160,6 +159,16 @@ def play(directory: Path, histories: Mapping[int, Sequence[Step]], figures: Figu
         found = {number: some for number, some in batch.found.items() if some}
         figures.disagreements += len(found)
         return found
+
+
+def _act(batch: Batch, steps: Sequence[tuple[list[Step], Step]]) -> None:
+    """Let each history do its own acts, and then all take their common step."""
+    for history, (acts, _) in zip(batch.histories.values(), steps, strict=True):
+        for act in acts:
+            history.play(act)
+    barrier = steps[0][1]
+    if barrier:
+        batch.together(*map(str, barrier))
 
 
 def _have_room() -> None:
