@@ -27,6 +27,8 @@ from tracer.resolvconf.view import RESOLV_CONF, View
 from tracer.resolvconf.view_table import ViewTable
 
 _KEPT = 1024
+_ANY = 0
+"""In the place of a pid: whoever has that root directory."""
 _UNKNOWN = "?"
 _MINOR_BITS = 20
 """Of a device's number in the kernel (include/linux/kdev_t.h)."""
@@ -35,7 +37,6 @@ _MINOR_BITS = 20
 class _Seen(NamedTuple):
     view: View | None
     at: int
-    pid: int
 
 
 class Machine:
@@ -61,6 +62,8 @@ class Machine:
         self._unidentified = unidentified
         self._root_reader = root_reader
         self._seen: OrderedDict[tuple[int, int], _Seen] = OrderedDict()
+        self._mismatched: dict[tuple[int, int, int, int], int] = {}
+        """When a file was last found not to be the one that a process sees; by process, root and file."""
         self._walked = 0
         self._changed: list[View] = []
         self._devices: dict[int, int] = {}
@@ -111,22 +114,25 @@ class Machine:
         Processes with one root see one view: within a second they are not looked through one by one.
         """
         now = self._clock.boot()
-        key = (0 if root else pid, root)
-        seen = self._seen.get(key)
-        if seen and now - seen.at < SECOND and (seen.view is not None or seen.pid == pid):
-            self._note_anchor(seen.view, pid, root)
-            return seen.view
+        for key in ((pid, root), (_ANY, root)):
+            seen = self._seen.get(key)
+            if seen and now - seen.at < SECOND:
+                self._note_anchor(seen.view, pid, root)
+                return seen.view
         view = (
             self._see(pid, root)
             or self._views.of_root(root)
             or self._see(parent, root)
             or self._see_through_others(pid, root)
         )
-        self._seen[key] = _Seen(view, now, pid)
+        self._note_seen((_ANY if root and view is not None else pid, root), view, now)
+        return view
+
+    def _note_seen(self, key: tuple[int, int], view: View | None, now: int) -> None:
+        self._seen[key] = _Seen(view, now)
         self._seen.move_to_end(key)
         if len(self._seen) > _KEPT:
             self._seen.popitem(last=False)
-        return view
 
     def _note_anchor(self, view: View | None, pid: int, root: int) -> None:
         if view is not None and root and self._lineage.root_number(pid) == root:
@@ -183,28 +189,44 @@ class Machine:
         return view or self._views.of_root(subject.root), ""
 
     def _view_opened(self, subject: Subject, inode: int, device: int) -> View | None:
-        if inode and self._lineage.root_number(subject.tgid) not in {subject.root, None}:
-            # It has another root by now: which may hold the very same file.
-            now = self._views.see(subject.tgid, absent=False)
-            if now is not None and self._is_file(now, inode, device):
-                return now
+        """Find the view that a process has; if that is not of the file which it opened, look again."""
         known = self._views.of_root(subject.root)
         if known is not None and self._is_file(known, inode, device):
             self._note_anchor(known, subject.tgid, subject.root)
             return known
-        self._seen.pop((0, subject.root), None)  # another file was opened than was there
-        return self.view(subject.tgid, subject.root, subject.parent_tgid)
+        own = self.view(subject.tgid, subject.root, subject.parent_tgid)
+        if not inode or (own is not None and self._is_file(own, inode, device)):
+            return own
+        mismatch = (subject.tgid, subject.root, inode, device)
+        now = self._clock.boot()
+        if now - self._mismatched.get(mismatch, 0) < SECOND:
+            return own
+        if own is not None:  # it may have been replaced since
+            self.look_at(own)
+            if self._is_file(own, inode, device):
+                return own
+        # Another may have been mounted over it since, or it has another root by now, which may hold the very same file.
+        seen = self._views.see(subject.tgid, absent=False) if self._is_same(subject) else None
+        if seen is not None and seen is not own:
+            self.look_at(seen)
+            if self._is_file(seen, inode, device):
+                self._note_seen((subject.tgid, subject.root), seen, now)
+                return seen
+        if len(self._mismatched) >= _KEPT:
+            self._mismatched.clear()
+        self._mismatched[mismatch] = now
+        return own
 
     def view_of_file(self, subject: Subject, inode: int, device: int) -> View | None:
         """Find the view of a file that was opened by another name: the process's own if that has it."""
-        own = self.view(subject.tgid, subject.root, subject.parent_tgid)
+        own = self._view_opened(subject, inode, device)
         if own is not None and self._is_file(own, inode, device):
             return own
         return self._views.of_file(self._device(device), inode)
 
     def is_its_resolv_conf(self, subject: Subject, inode: int, device: int) -> bool:
         """Tell whether a file that a process opened by another name is the resolv.conf that it sees."""
-        own = self.view(subject.tgid, subject.root, subject.parent_tgid)
+        own = self._view_opened(subject, inode, device)
         return own is not None and self._is_file(own, inode, device)
 
     def _is_file(self, view: View, inode: int, device: int) -> bool:

@@ -119,8 +119,8 @@ class Observer:
 
     def _can_tell(self, subject: Subject) -> bool:
         """Tell whether it can be known which file is a process's own. If not, it most likely opened that one."""
-        entry = self._lineage.process(subject.tgid)
-        return (entry is not None and entry.birth == subject.birth) or self._machine.own_view(subject) is not None
+        has_that_root = self._lineage.root_number(subject.tgid) == subject.root
+        return has_that_root or self._machine.view(subject.tgid, subject.root, subject.parent_tgid) is not None
 
     def _undo_read(self, record: Record, path: str) -> None:
         """Note that a process opened another file by a name that its own could have."""

@@ -15,6 +15,8 @@ from tracer.resolvconf.history import History, first_generation, follow
 from tracer.resolvconf.parser import ResolvConf, parse
 
 RESOLV_CONF = "/etc/resolv.conf"
+FEW_ANCHORS = 16
+"""As many are kept whether they live or not."""
 _MILLISECOND = 1_000_000
 # How long a state of the file has to last. A renamed file is whole. One that is written in place may not be yet, and an
 # empty one is most often a writer (dhclient, cloud-init, Docker) that has truncated and not yet written.
@@ -56,7 +58,7 @@ class View:
         self.changes = 0
         self.anchors: dict[int, int] = {}
         """Processes that see it: pid to root, as the lineage numbers roots."""
-        self.most_anchors = 0
+        self.most_anchors = 2 * FEW_ANCHORS
         """How many there may be until those that have exited are dropped."""
         self._signature: rootfs.Signature | None = _UNSEEN
         self._pending: _Pending | None = None

@@ -21,7 +21,7 @@ from tracer.observe.procfs import Procfs
 from tracer.observe.root_requests import read_directly
 from tracer.observe.roots import Root, RootReader, file_statuses, watch_paths
 from tracer.resolvconf.history import History, after_suspend
-from tracer.resolvconf.view import RESOLV_CONF, View
+from tracer.resolvconf.view import FEW_ANCHORS, RESOLV_CONF, View
 
 HOST = "host"
 _BATCH = 64
@@ -29,7 +29,6 @@ _SILENT_AT_ONCE = 4
 _COMPARISONS = 12
 """Of a view with what a process sees: two looks, between which the file may be replaced, a thousand times a second."""
 _KEPT_UNUSED = 128
-_FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +143,10 @@ class ViewTable:
         """Note that a living process sees a view, and by which root. Those that have exited are dropped in time."""
         view.anchors[pid] = number
         if len(view.anchors) > view.most_anchors:
-            view.anchors = {one: root for one, root in view.anchors.items() if self._root_number(one) is not None}
-            view.most_anchors = 2 * max(len(view.anchors), _FEW)
+            view.anchors = {
+                one: root for one, root in view.anchors.items() if not root or self._root_number(one) is not None
+            }
+            view.most_anchors = 2 * max(len(view.anchors), FEW_ANCHORS)
 
     def _root(self, pid: int) -> Root:
         return Root(self._procfs.root, pid, read_directly if pid == self.host_pid else self._root_reader)

@@ -147,7 +147,8 @@ def test_another_view_s_file_by_its_name_is_no_read_of_ones_own() -> None:
     assert isinstance(undone, ReadUndone)
 
 
-def test_who_opens_a_relative_path_and_exits_has_most_likely_read_its_own_file() -> None:
+@pytest.mark.parametrize("leaves", ["exits", "has another root by then"])
+def test_who_opens_a_relative_path_and_leaves_has_most_likely_read_its_own_file(leaves: str) -> None:
     """In a root directory that nobody else has: which file it was cannot be told any more."""
     world = World()
     world.start(10)
@@ -157,7 +158,10 @@ def test_who_opens_a_relative_path_and_exits_has_most_likely_read_its_own_file()
     world.move(11, 2)
     with world.late():
         world.read(11, "etc/resolv.conf", inode=78)
-        world.exit(11)
+        if leaves == "exits":
+            world.exit(11)
+        else:
+            world.move(11, 3)
     assert any(isinstance(one, FileRead) for one in _take(world).observations)
 
 
