@@ -181,7 +181,7 @@ class _Seeding:
         self._seen = seen
         self._numbers = numbers
         self._parents = {process.parent for process in running.values()}
-        self._roots: defaultdict[int, set[tuple[int, int, int] | None]] | None = None
+        self._members_by_state: defaultdict[int, list[int]] | None = None
         self.entries: dict[int, KernelProcess] = {}
 
     def add(self, pid: int) -> None:
@@ -222,12 +222,14 @@ class _Seeding:
         if known is not None:
             return known.res_state_id, known.line
         running = self._running.get(this.parent)
+        start = this.start
         if parent is not None and running is not None and this.image and this.image == running.image:
             seen = self._seen(this.parent)
             has_read = seen is not None and bool(seen.flags & ProcessFlag.READ_ONCE)
             if not has_read and self._is_younger(this, parent.res_state_id):
                 return parent.res_state_id, extended(parent.line, ancestor(this.parent, parent.birth), self._lives)
-        return self._state_of_image(this)
+            start = running.start  # it has what its parent had until that read the file: from those before it
+        return self._state_of_image(this, start)
 
     def _lives(self, named: int) -> bool:
         entry = self.entries.get(ancestor_pid(named))
@@ -238,7 +240,7 @@ class _Seeding:
         known = self._saved.states.get(state)
         return known is None or this.start + TICK_NS > known.read
 
-    def _state_of_image(self, this: Running) -> tuple[int, tuple[int, ...]]:
+    def _state_of_image(self, this: Running, start: int) -> tuple[int, tuple[int, ...]]:
         """Find the state of one whose parent is gone: the latest that runs the same image and was read before it.
 
         One that somebody has with the same root directory, if there is one: that comes with the fork too.
@@ -246,22 +248,30 @@ class _Seeding:
         if this.image is None:
             return 0, ()
         alike = [one for one in self._saved.states.values() if one.image == this.image]
-        before = [one for one in alike if this.start + TICK_NS > one.read]
+        before = [one for one in alike if start + TICK_NS > one.read]
         if not before:
             return 0, ()
-        here = [one for one in before if this.root in self._roots_of(one.id)]
+        here = [one for one in before if any(self._running[pid].root == this.root for pid in self._members(one.id))]
         latest = max(here or before, key=lambda one: one.id)
-        return latest.id, (latest.top,) if latest.top and ancestor_pid(latest.top) != this.pid else ()
+        tops = self._topmost(latest.id) or [latest.top]
+        return latest.id, tuple(named for named in tops if named and ancestor_pid(named) != this.pid)[:1]
 
-    def _roots_of(self, state: int) -> set[tuple[int, int, int] | None]:
-        """Give the root directories of those that had a state and run on."""
-        if self._roots is None:
-            self._roots = defaultdict(set)
+    def _members(self, state: int) -> list[int]:
+        """Give those that had a state and run on."""
+        if self._members_by_state is None:
+            self._members_by_state = defaultdict(list)
             for pid, saved in self._saved.processes.items():
                 running = self._running.get(pid)
                 if running is not None and self._saved_process(running) is saved:
-                    self._roots[saved.res_state_id].add(running.root)
-        return self._roots[state]
+                    self._members_by_state[saved.res_state_id].append(pid)
+        return self._members_by_state[state]
+
+    def _topmost(self, state: int) -> list[int]:
+        """Give those of them that have no other in their lines, eldest first, as lines name them."""
+        saved = {pid: self._saved.processes[pid] for pid in self._members(state)}
+        names = {ancestor(pid, one.birth): one for pid, one in saved.items()}
+        tops = [name for name, one in names.items() if not names.keys() & set(one.line)]
+        return sorted(tops, key=lambda name: names[name].birth)
 
     def _saved_process(self, process: Running) -> SavedProcess | None:
         """Give what the previous daemon knew of this process, not of another with its pid; it may have called exec."""

@@ -67,6 +67,23 @@ def test_whose_parent_is_gone_has_the_state_of_those_with_its_root_after_a_kill(
     assert world.owner(13) == 10
 
 
+def test_a_child_of_before_its_parents_read_has_no_state_that_was_read_after_its_parents_birth() -> None:
+    """What their ancestor read meanwhile is neither's: they have what that had before."""
+    world = World(step=20 * MILLISECOND)
+    world.start(10)
+    world.query(10)
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.read(10)
+    world.fork(12, 13)
+    world.read(12)
+    world.tick()
+    world.restart(killed=True)
+    world.query(13)
+    world.tick()
+    assert world.owner(13) == 11
+
+
 def test_an_heir_goes_on_with_the_flag_of_who_exited_while_no_daemon_ran(world: World) -> None:
     """Though it did nothing so far."""
     world.fork(10, 11)
