@@ -75,9 +75,12 @@ def generate(seed: int) -> list[Step]:
 def _restart(writer: _Writer, frame: Random) -> None:
     """SIGTERM may come in the middle of a tick. What a SIGKILL may lose is only what was not yet in a snapshot."""
     number = frame.choice(("SIGTERM", "SIGTERM", "SIGKILL"))
-    if number == "SIGKILL" or frame.random() < 0.3:
+    settles, at_once = frame.random() < 0.3, frame.random() < 0.5
+    if number == "SIGKILL":
+        writer.show_the_silent(orphans_only=at_once)
+    if number == "SIGKILL" or settles:
         writer.together("settle")
-    if frame.random() < 0.5:
+    if at_once:
         writer.together("restart", number)
         return
     writer.together("stop", number)
@@ -96,6 +99,8 @@ class _Writer:
         self.alive: list[str] = []
         self.view: dict[str, str] = {}
         self.mute: set[str] = set()
+        self._silent: dict[str, str | None] = {}
+        """Who did nothing since it was forked, and its parent; None if that is gone."""
         self._number = 0
 
     def together(self, *step: str) -> None:
@@ -126,6 +131,15 @@ class _Writer:
         """Add that many of those that a daemon can find out about later."""
         for _ in range(number):
             self._act(self.random.choice(WHILE_DOWN))
+
+    def show_the_silent(self, *, orphans_only: bool) -> None:
+        """Let those query that did nothing so far: a daemon that is killed leaves no note of them.
+
+        It finds them again by their parents; so only those without one, or all if that may exit while no daemon runs.
+        """
+        for name, parent in list(self._silent.items()):
+            if name in self.alive and (parent is None or not orphans_only):
+                self._query(name, listed=True)
 
     def changes(self, *, always: bool) -> None:
         """Change files; the main one mostly, or always."""
@@ -262,6 +276,8 @@ class _Writer:
         name = f"p{self._number}"
         self._do(how, *([parent] if parent else []), name)
         self.alive.append(name)
+        if how in ("fork", "fork_twice"):
+            self._silent[name] = parent if how == "fork" else None
         self.view[name] = self.view[parent] if parent else "main"
         return name
 
@@ -276,3 +292,8 @@ class _Writer:
 
     def _do(self, *step: str | int) -> None:
         self.steps.append(step)
+        word, who, *_ = (*step, "")
+        if word in ("query", "read", "exec"):
+            self._silent.pop(str(who), None)
+        if word in ("exit", "kill", "exec"):
+            self._silent |= {name: None for name, parent in self._silent.items() if parent == who}

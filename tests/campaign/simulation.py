@@ -49,7 +49,6 @@ class Simulation:
         self.history = History(self.world, self.world.now)
         self._found: list[Disagreement] = []
         self._meanwhile: list[Step] | None = None
-        self._killed = False
         self._checks = 0
         self.tally = Tally()
 
@@ -97,8 +96,7 @@ class Simulation:
         self._stop(number)
         self._start_daemon()
 
-    def _stop(self, number: str) -> None:
-        self._killed = number == "SIGKILL"
+    def _stop(self, _: str) -> None:
         self.world.kernel.tick()
         self._meanwhile = []
 
@@ -113,7 +111,7 @@ class Simulation:
                 self.history.play(act)
             self.world.kernel.counted.clear()
 
-        self.world.kernel.restart(meanwhile, killed=self._killed)
+        self.world.kernel.restart(meanwhile)
         self.history.count(counting=True)
 
     def _until(self, moment: float) -> None:
