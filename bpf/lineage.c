@@ -39,7 +39,7 @@ TRACEPOINT_PROBE(sched, sched_process_exec)
     struct process *process = current_process();
     if (!process)
         return 0;
-    if (process->flags & ACTED) {
+    if (is_followed(process, tgid)) {
         struct record *record = begin_record(EXECED, process);
         if (record)
             records.ringbuf_submit(record, 0);
@@ -72,7 +72,7 @@ TRACEPOINT_PROBE(sched, sched_process_exit)
     struct process *process = processes.lookup(&tgid);
     if (!process)
         return 0;
-    if (process->flags & ACTED) {
+    if (is_followed(process, tgid)) {
         struct record *record = begin_record(EXITED, process);
         if (record) {
             record->result = CERTAIN;

@@ -196,6 +196,16 @@ static __always_inline void mark_acted(struct process *process, u32 tgid)
     acted.update(&index, &yes);
 }
 
+/* Whether its exec or exit is reported: it has acted, or is an heir that has not (Probes.follow). */
+static __always_inline bool is_followed(struct process *process, u32 tgid)
+{
+    if (process->flags & ACTED)
+        return true;
+    u32 index = tgid & (CHANGES - 1);
+    u32 *may_be = process->line[0] ? acted.lookup(&index) : NULL;
+    return may_be && *may_be;
+}
+
 /* Others may share the resolver state that a process is about to leave: their owner has to be determined again. */
 static __always_inline void leave_state(struct process *process)
 {

@@ -131,6 +131,7 @@ class Tracer:
         self._forwarders = Forwarders(self._procfs.root, self.views.see, self._root_readers)
         self.views.in_use = lambda: self.ledger.views_in_use(self._lives)
         Restoration(self.ledger, self.views, self.lineage, self._machine, self._observer).restore(saved)
+        self._probes.follow(process.pid for process in self.ledger.processes)
         commands = Commands(self._root_readers, self._procfs.root, self._lives)
         self.looks = LookSchedule(
             self.views, self._watched_paths, self._clock.boot, mounts_are_told=self._probes.tells_mounts
@@ -301,6 +302,7 @@ class Tracer:
             watches = view is not None and any(self._machine.watches(pid, view) for pid in told)
             self.ledger.note_watching(process, watches=watches)
         self.ledger.end_tick()
+        self._probes.follow(self.ledger.take_heirs())
         self._observer.wake([process.id for process in self.ledger.take_unsteady()])
         self._observer.rest(self.ledger.is_steady)
 
@@ -343,7 +345,8 @@ class Tracer:
         entries = dict(self._probes.all_processes())
         self.views.forget_unused({entry.root for entry in entries.values()})
         self.ledger.forget_unused_states({entry.res_state_id for entry in entries.values()})
-        self._probes.keep_acted(pid for pid, entry in entries.items() if entry.flags & ProcessFlag.ACTED)
+        acted = {pid for pid, entry in entries.items() if entry.flags & ProcessFlag.ACTED}
+        self._probes.keep_acted(acted | {process.pid for process in self.ledger.processes})
 
     def _note_down(self, now: int) -> None:
         """Write down what has changed in this tick or, if the journal has become long, everything."""

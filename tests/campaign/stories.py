@@ -38,6 +38,8 @@ WITHIN_A_TICK = {
     ),
     "an owner exits, its grandchild queried": "p5 fork p7, p7 fork p8, p8 query A 2 | p5 exit | p8 query A 3",
     "an owner exits after its grandchild's parent": "p5 fork p7, p7 fork p8, p7 exit | p5 exit | p8 query A",
+    "a silent heir exits": "p5 fork p7, p7 fork p8 | p5 exit | p7 exit",
+    "a silent heir execs": "p5 fork p7, p7 fork p8 | p5 exit | p7 exec",
     "a long line whose topmost exit": (
         "p5 fork p7, p7 fork p8, p7 exit, p8 fork p9, p9 fork p10, p10 fork p11, p11 fork p12, p12 fork p13, "
         "p13 query A| p5 exit, p8 exit | p13 query A"

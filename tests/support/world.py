@@ -154,6 +154,8 @@ class Kernel:
         self.machine = FakeMachine(host, self.map)
         self.counted: dict[QueryKey, Queries] = {}
         self.steady = FakePlaces()
+        self.followed: set[int] = set()
+        """Heirs that did nothing, of which an exec or exit is reported."""
         self._step = step
 
     # Processes (lineage.c).
@@ -205,14 +207,17 @@ class Kernel:
         record = self._record(pid, RecordKind.EXECED)
         self._own(pid, execs=entry.execs + 1, flags=0, checked=0, refused=0, hosts_opened=0, image=self._fresh())
         self.machine.images[pid] = self._image()
-        if entry.flags & ProcessFlag.ACTED and recorded:
+        if self._is_followed(pid, entry) and recorded:
             self.deliver(record)
+
+    def _is_followed(self, pid: int, entry: KernelProcess) -> bool:
+        return bool(entry.flags & ProcessFlag.ACTED or (entry.line and pid in self.followed))
 
     def exit(self, pid: int, *, certain: bool = True, recorded: bool = True) -> None:
         """Exit; not ``certain``: perhaps only the first thread. Not ``recorded``: the ring was full."""
         record = self._record(pid, RecordKind.EXITED, result=int(certain))
         entry = self.map.entries.pop(pid)
-        if entry.flags & ProcessFlag.ACTED and recorded:
+        if self._is_followed(pid, entry) and recorded:
             self.deliver(record)
 
     def move(self, pid: int, root: int) -> None:
@@ -469,6 +474,7 @@ class World(Kernel):
         for process in self.ledger.perhaps_forwarders():
             self.ledger.note_forwarding(process, self.machine.forwards.get(process.pid, Forwarding()))
         self.ledger.end_tick()
+        self.followed.update(self.ledger.take_heirs())
         self.observer.wake([process.id for process in self.ledger.take_unsteady()])
         self.observer.rest(self.ledger.is_steady)
 
@@ -503,6 +509,7 @@ class World(Kernel):
         self._begin()
         restoration = Restoration(self.ledger, FakeViews(*views.values()), self.lineage, self.machine, self.observer)
         restoration.restore(saved)
+        self.followed.update(process.pid for process in self.ledger.processes)
 
     # What it makes of it.
 

@@ -233,8 +233,13 @@ class Probes:
             self._not_entered += not view_files.put(_file_id(*file), (1).to_bytes(4, "little"))
         self._view_files = files
 
+    def follow(self, pids: Iterable[int]) -> None:
+        """Let the programs report the exec and the exit of these, though they have not acted."""
+        for pid in pids:
+            self._acted.put_begin(pid % _CHANGES, (1).to_bytes(4, "little"))
+
     def keep_acted(self, pids: Iterable[int]) -> None:
-        """Let the programs look into those of these processes only that may have acted."""
+        """Let the programs look into these processes only, which may have acted or are followed."""
         places = {pid % _CHANGES for pid in pids}
         for place in range(_CHANGES):
             if place not in places and self._acted.get(place)[0]:

@@ -17,6 +17,7 @@ class Changes:
         self._unsaved: set[Process] = set()
         self._unsteady: list[Process] = []
         self._steady_unsaved: set[Process] = set()
+        self._heirs: list[Process] = []
 
     def note(self, process: Process) -> None:
         """Note that more has changed than how much it queried: it has to be evaluated again."""
@@ -36,6 +37,15 @@ class Changes:
         """Note that counts have changed outside of any tick, of which more changes nothing."""
         self._unreported.update(processes)
         self._steady_unsaved.update(processes)
+
+    def note_heirs(self, heirs: Collection[Process]) -> None:
+        """Note those that began to own themselves and did nothing so far."""
+        self._heirs += heirs
+
+    def take_heirs(self) -> list[Process]:
+        """Give them: their exit matters from now on."""
+        taken, self._heirs = self._heirs, []
+        return taken
 
     def end_tick(self) -> set[Process]:
         """Give those that changed within the tick, and let the others have them."""

@@ -216,6 +216,10 @@ class Ledger:
         """Give those that were evaluated in this tick and are not steady."""
         return self._changes.take_unsteady()
 
+    def take_heirs(self) -> list[int]:
+        """Give the pids of those that began to own themselves and did nothing so far: their exit matters from now on."""
+        return [heir.pid for heir in self._changes.take_heirs()]
+
     def take_unreported(self) -> set[Process]:
         """Give those that changed since the last call, those among them that left too."""
         return self._changes.take_unreported()

@@ -118,6 +118,7 @@ class Owners:
             and self._processes.get(relative.key) is None
             and self._processes.owner_in_line(relative.line, state) is None
         ]
+        self._changes.note_heirs(new)
         for worker in list(left.workers or ()):
             owner = self._processes.owner_in_line(worker.line, state) or worker
             self._set_owner(worker, owner)

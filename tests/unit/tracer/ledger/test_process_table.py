@@ -329,6 +329,23 @@ def test_who_begins_to_query_owns_its_silent_children(at_once: bool) -> None:
     assert world.queries(12) == (2, 0)
 
 
+@pytest.mark.parametrize("leaves", ["exit", "execute"])
+def test_a_silent_heir_that_leaves_bequeaths_at_once(leaves: str) -> None:
+    """Though nothing that it did was ever reported: it is nobody's row any more, and its own heir goes on."""
+    world = _sendmail()
+    world.fork(10, 11)
+    world.fork(11, 12)
+    world.exit(10)
+    world.tick()
+    assert world.queries(11) == (1, 0)
+    getattr(world, leaves)(11)
+    world.read(12)
+    world.query(12, NEW)
+    world.tick()
+    assert world.queries(12) == (1, 0)
+    assert not any(process.pid == 11 and process.pairs for process in world.ledger.tracked)
+
+
 def test_heirs_go_on_each_by_itself() -> None:
     """One follows, the other does not."""
     world = _sendmail()
