@@ -5,5 +5,7 @@
 
 :mod:`campaign.generator` writes a history from a seed, :mod:`campaign.history` plays it, :mod:`campaign.contract` says
 what must come of it, :mod:`campaign.comparison` compares. What disagrees is shrunk, and printed as a scenario
-(:mod:`scenarios`) could be written.
+(:mod:`scenarios`) could be written. :mod:`campaign.simulation` plays the same histories without a kernel, faster:
+
+    .venv/bin/python -m tests.campaign --without-kernel
 """

@@ -50,6 +50,7 @@ class Simulation:
         self._found: list[Disagreement] = []
         self._meanwhile: list[Step] | None = None
         self._checks = 0
+        self.restarts = 0
         self.tally = Tally()
 
     def play(self) -> list[Disagreement]:
@@ -104,6 +105,7 @@ class Simulation:
         if self._meanwhile is None:  # it runs: of a shrunk history
             return
         acts, self._meanwhile = self._meanwhile, None
+        self.restarts += 1
 
         def meanwhile() -> None:
             self.history.count(counting=False)
