@@ -217,7 +217,7 @@ class Ledger:
         return self._changes.take_unsteady()
 
     def take_heirs(self) -> list[int]:
-        """Give the pids of those that began to own themselves and did nothing so far: their exit matters from now on."""
+        """Give the pids of those that began to own themselves and did nothing so far: their exit matters now."""
         return [heir.pid for heir in self._changes.take_heirs()]
 
     def take_unreported(self) -> set[Process]:

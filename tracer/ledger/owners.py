@@ -40,8 +40,7 @@ class Owners:
         key = seen.key_of(subject)
         process = self._processes.get(key) or self._begin(key, subject.res_state_id)
         if process.root != subject.root or process.own_view is None:
-            newcomer = self._newcomers.get(key)
-            process.root, process.own_view = subject.root, newcomer.view if newcomer else process.own_view
+            self._note_root(process, subject)
         if (
             subject.res_state_id > process.res_state.id
             and self._states.get(subject.res_state_id) is not process.res_state
@@ -55,9 +54,14 @@ class Owners:
         key = seen.key_of(read.subject)
         process = self._processes.get(key) or self._begin(key, read.res_state_id_before)
         if process.root != read.subject.root:
-            newcomer = self._newcomers.get(key)
-            process.root, process.own_view = read.subject.root, newcomer.view if newcomer else process.own_view
+            self._note_root(process, read.subject)
         return process
+
+    def _note_root(self, process: Process, subject: Subject) -> None:
+        """Note that a process has another root directory; if it is not known what it sees there, the view remains."""
+        newcomer = self._newcomers.get(seen.key_of(subject))
+        process.root = subject.root
+        process.own_view = (newcomer.view if newcomer else None) or process.own_view
 
     def _unread(self, process: Process, subject: Subject) -> ResolverState:
         state = process.res_state.after_read(subject.res_state_id, 0, None)

@@ -692,6 +692,23 @@ def test_a_view_that_cannot_be_looked_at_is_said_so() -> None:
     assert world.state(10) is State.UNLISTED
 
 
+def test_who_goes_where_nobody_can_look_keeps_the_view_that_it_had() -> None:
+    """It never read the file, and has a flag; after unshare(2) in a thread that outlived the first one, say."""
+    world = World()
+    world.start(10)
+    world.query(10)
+    world.tick()
+    world.change(NEW)
+    world.past_grace()
+    world.query(10, OLD, 2)
+    world.tick()
+    world.machine.by_root[2] = None
+    world.move(10, 2)
+    world.query(10)
+    world.tick()
+    assert world.state(10) is State.STALE
+
+
 def test_whoever_changed_is_reported_once_to_the_store_and_once_to_the_report() -> None:
     """Each writes down what has changed, and no more."""
     world = _reader()
