@@ -8,6 +8,7 @@ python3 -m tests.platforms run SUITE COMMAND...  these commands in a root of tha
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -47,6 +48,7 @@ def _run_plan(name: str, plan: Sequence[plans.Stage]) -> list[Done]:
 
 
 def _run(suite: str, commands: list[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and leave no root behind
     try:
         with bare_root(suite) as room:
             return next((status for status in map(room.run, commands) if status), 0)
