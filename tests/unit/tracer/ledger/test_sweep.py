@@ -40,3 +40,13 @@ def test_records_that_were_lost_make_it_look_at_more() -> None:
     assert found == set(processes)
     assert len(sweep.turn(processes, (), lost=5)) <= 20, "and fewer again once none are lost"
     assert len(sweep.turn(processes[:5], (), lost=5)) == 5, "from the first again where there are fewer"
+
+
+def test_after_losses_everybody_is_looked_at_before_it_is_slow_again() -> None:
+    """Who exited in a storm is not kept for an hour after it."""
+    processes = _processes(2000)
+    sweep = Sweep()
+    sweep.turn(processes, (), lost=1)
+    turns = [sweep.turn(processes, (), lost=1) for _ in range(60)]
+    assert {one for turn in turns[:30] for one in turn} == set(processes)
+    assert len(turns[-1]) <= 20
