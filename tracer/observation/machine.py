@@ -287,7 +287,7 @@ class Machine:
 
     def watches(self, pid: int, view: View) -> bool:
         """Tell whether inotify(7) tells a process of changes of a view's file, or of the directory that holds it."""
-        places = {place[:2] for place in (view.directory, view.mounted, view.file) if place is not None}
+        places = {place[:2] for place in view.place if place is not None}
         return any((self._device(device), inode) in places for inode, device in watched(self._procfs.root, pid))
 
     def interface(self, pid: int, index: int) -> str:

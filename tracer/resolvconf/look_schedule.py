@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from typing import NamedTuple
 
-from tracer.observe.rootfs import Identity
+from tracer.observe.rootfs import Place
 from tracer.observe.watched_paths import WatchedPaths
 from tracer.resolvconf.history import SECOND
 from tracer.resolvconf.view import View
@@ -34,14 +33,6 @@ _REFUSED_SECONDS = 30.0
 """After which it is tried again to watch what could not be watched."""
 _TOLD_WITHIN = SECOND // 2
 """What is told has happened within this time, in nanoseconds: longer than the daemon does anything else."""
-
-
-class _Place(NamedTuple):
-    """What a path led to: if it leads elsewhere, other directories may have to be watched."""
-
-    directory: Identity
-    mounted: Identity | None
-    file: Identity | None
 
 
 class LookSchedule:
@@ -66,8 +57,8 @@ class LookSchedule:
             self._ready.register(paths.descriptor, select.EPOLLIN)
         self._is_listening = True
         self._is_mounted = True
-        self._watched_place: dict[str, _Place] = {}
-        """Where each watched view is, as long as nothing is told of it."""
+        self._watched_place: dict[str, Place] = {}
+        """Where each watched view is, as long as nothing is told of it: elsewhere others would be watched."""
         self._refused: dict[str, float] = {}
         """When each was tried that could not be watched."""
         self._looked = self._looked_usual = self._looked_seldom = float("-inf")
@@ -176,10 +167,10 @@ class LookSchedule:
         for view in views:
             if self._views.is_silent(view):
                 self._refuse(view.id)
+            elif view.id in self._views.unseen or self._watched_place.get(view.id, view.place) != view.place:
+                self._watched_place.pop(view.id, None)
             elif view.id in self._paths:
-                place = _Place(view.directory, view.mounted, view.file)
-                if view.id in self._views.unseen or self._watched_place.setdefault(view.id, place) != place:
-                    self._watched_place.pop(view.id, None)
+                self._watched_place[view.id] = view.place
 
     def _note_unchanged(self, keys: AbstractSet[str]) -> None:
         """Note that these were as they were until now, but for what has just been told."""

@@ -118,6 +118,11 @@ class View:
         seen = self._pending.signature if self._pending is not None else self._signature
         return seen.identity if seen is not None and seen is not _UNSEEN else None
 
+    @property
+    def place(self) -> rootfs.Place:
+        """Where it was, and its file, when it was last looked at."""
+        return rootfs.Place(self.directory, self.mounted, self.file)
+
     def resume(self, seen: View) -> None:
         """Go on with what has just been seen of it through another process."""
         self.history = seen.history
