@@ -33,11 +33,12 @@ class LeftStates:
     def relatives(self, taken: Iterable[Observation], later: Iterable[Observation]) -> list[Relative]:
         """Find who goes on with the states that were left by what is ``taken`` now, if the ledger keeps who left."""
         left = [
-            _left_by(one)
+            state
             for one in taken
-            if isinstance(one, FileRead | ProcessLeft) and self._newcomers.is_known(key_of(one.subject))
+            if isinstance(one, FileRead | ProcessLeft)
+            and (state := _left_by(one)) in self._shared
+            and self._newcomers.is_known(key_of(one.subject))
         ]
-        left = [one for one in left if one in self._shared]
         self._shared &= {_left_by(one) for one in later if isinstance(one, FileRead | ProcessLeft)}
         found = []
         for pid, entry in self._lineage.relatives_of(left)[:_MOST_RELATIVES] if left else ():

@@ -5,14 +5,14 @@ One is looked into when it is first met, since it may have exited in a moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from tracer.identity import Identity
 from tracer.kernel.records import KernelProcess, Subject
 from tracer.observation.lineage import Lineage
 from tracer.observation.machine import Machine
-from tracer.observation.values import Newcomer, Observation, ProcessKey, ProcessLeft, key_of, owner_key_of
+from tracer.observation.values import Newcomer, Observation, ProcessKey, key_of, owner_key_of
 from tracer.resolvconf.view import View
 
 
@@ -96,8 +96,8 @@ class Newcomers:
         is_same = entry is not None and (entry.birth, entry.res_state_id) == (subject.birth, subject.res_state_id)
         return entry.line if entry is not None and is_same else ()
 
-    def meet_owner(self, subject: Subject, observed: Iterable[Observation]) -> None:
-        """Do so with its owner, which lives, or left as was ``observed``."""
+    def meet_owner(self, subject: Subject, left: Mapping[ProcessKey, Subject]) -> None:
+        """Do so with its owner, which lives, or is among those that ``left``."""
         key = owner_key_of(subject)
         if key == key_of(subject) or self.is_known(key):
             return
@@ -105,9 +105,8 @@ class Newcomers:
         if entry is not None and (entry.birth, entry.execs) == key[1:]:
             self.meet(subject_of(key.pid, entry))
             return
-        left = [one.subject for one in observed if isinstance(one, ProcessLeft) and key_of(one.subject) == key]
-        if left:
-            self.meet(left[0])
+        if key in left:
+            self.meet(left[key])
 
     def take(self, later: Iterable[Observation]) -> dict[ProcessKey, Newcomer]:
         """Give all; those that ``later`` observations are about stay, too."""

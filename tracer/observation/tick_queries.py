@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tracer.kernel.losses import Lost
-from tracer.kernel.records import Queries, QueryKey
+from tracer.kernel.records import Queries, QueryKey, Subject
 from tracer.lookups import Transport
 from tracer.observation.machine import Machine
 from tracer.observation.newcomers import Newcomers
-from tracer.observation.values import Observation, QueriesSent
+from tracer.observation.values import Observation, ProcessKey, ProcessLeft, QueriesSent, key_of
 from tracer.resolvconf.addresses import canonical
 from tracer.verdict import verdict
 from tracer.verdict.answers import AnswersSeen
@@ -31,6 +31,10 @@ class TickQueries:
     def read(self, counted: Iterable[tuple[QueryKey, Queries]], observed: Iterable[Observation]) -> list[QueriesSent]:
         """Give what was counted; ``observed`` is what else happened in the tick."""
         sent = []
+        left: dict[ProcessKey, Subject] = {}
+        for event in observed:
+            if isinstance(event, ProcessLeft):
+                left.setdefault(key_of(event.subject), event.subject)
         owed, self._owed = self._owed, {}
         for key, value in counted:
             if key.tgid == 0 or key.transport not in _TRANSPORTS:
@@ -43,7 +47,7 @@ class TickQueries:
                 continue
             subject = self._newcomers.identified(value.subject)
             self._newcomers.meet(subject)
-            self._newcomers.meet_owner(subject, observed)
+            self._newcomers.meet_owner(subject, left)
             # The coarse clock may say less than the exact one.
             last = max(value.first, value.last)
             queries = verdict.Queries(number, value.first, last, value.previous, value.handshakes, value.strays)
