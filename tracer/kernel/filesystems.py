@@ -5,11 +5,11 @@ Only the loader's child calls what mounts: its mount namespace is its own, and g
 
 from __future__ import annotations
 
-import ctypes
 import os
 from pathlib import Path
 
 from tracer.errors import ResolvtraceError
+from tracer.libc import LIBC, checked
 
 _CLONE_NEWNS = 0x00020000
 _MS_REC_PRIVATE = 0x4000 | 0x40000
@@ -20,10 +20,7 @@ _TRACEFS = ("kernel/debug/tracing", "kernel/tracing")
 
 
 def _call(name: str, *arguments: object) -> None:
-    library = ctypes.CDLL(None, use_errno=True)
-    if getattr(library, name)(*arguments):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    checked(getattr(LIBC, name)(*arguments), name)
 
 
 def _mount_privately(kind: str, target: Path) -> None:

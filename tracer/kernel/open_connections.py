@@ -7,7 +7,6 @@ sock_diag(7), and the socket's inode leads to its process through /proc/PID/fd (
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from pyroute2 import DiagSocket
 
 from tracer.kernel import libbpf, records
+from tracer.libc import LIBC
 
 _PORTS = frozenset({53, 853})
 _CLONE_NEWNET = 0x40000000
@@ -25,14 +25,13 @@ _CLONE_NEWNET = 0x40000000
 def _network_namespaces(proc: Path) -> Iterator[int]:
     """Enter each network namespace in turn (this one first); those that may not be entered are left out."""
     seen = set()
-    library = ctypes.CDLL(None, use_errno=True)
     for entry in ("self", *(name.name for name in proc.iterdir() if name.name.isdigit())):
         with suppress(OSError):
             namespace = os.open(proc / entry / "ns/net", os.O_RDONLY)
             inode = os.fstat(namespace).st_ino
             if inode not in seen:
                 seen.add(inode)
-                if entry == "self" or library.setns(namespace, _CLONE_NEWNET) == 0:
+                if entry == "self" or LIBC.setns(namespace, _CLONE_NEWNET) == 0:
                     yield inode
             os.close(namespace)
 

@@ -10,6 +10,8 @@ import ctypes
 import os
 from collections import OrderedDict
 
+from tracer.libc import LIBC
+
 _KERNFS_HANDLE = 0xFE  # FILEID_KERNFS, linux/exportfs.h
 _KEPT = 1024
 
@@ -44,9 +46,7 @@ class CgroupPaths:
         except OSError:
             return None
         try:
-            descriptor = ctypes.CDLL(None, use_errno=True).open_by_handle_at(
-                root, ctypes.byref(handle), os.O_PATH | os.O_CLOEXEC
-            )
+            descriptor = LIBC.open_by_handle_at(root, ctypes.byref(handle), os.O_PATH | os.O_CLOEXEC)
             if descriptor < 0:
                 return None
             try:

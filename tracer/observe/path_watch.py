@@ -17,11 +17,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 
+from tracer.libc import LIBC, checked
 from tracer.observe import rootfs
 
 __all__ = ["watch_path"]
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
 # inotify(7), sys/inotify.h.
 _IN_MODIFY, _IN_ATTRIB, _IN_CLOSE_WRITE = 0x2, 0x4, 0x8
 _IN_MOVED_FROM, _IN_MOVED_TO, _IN_CREATE, _IN_DELETE = 0x40, 0x80, 0x100, 0x200
@@ -81,8 +81,8 @@ def _watch(root: int, names: list[bytes], inotify: int, *, of_file: bool) -> Ite
         if of_file and not stat.S_ISREG(os.fstat(found).st_mode):
             return  # others write to /dev/null, and nobody reads a nameserver there
         mask = _OF_FILE if of_file else _OF_DIRECTORY
-        added = _LIBC.inotify_add_watch(inotify, b"/proc/self/fd/%d" % found, mask)
-        yield _checked(added, "inotify_add_watch")
+        added = LIBC.inotify_add_watch(inotify, b"/proc/self/fd/%d" % found, mask)
+        yield checked(added, "inotify_add_watch")
 
 
 def _link(root: int, names: list[bytes]) -> bytes | None:
@@ -94,12 +94,5 @@ def _link(root: int, names: list[bytes]) -> bytes | None:
 
 def _kind_of_file_system(descriptor: int) -> int:
     buffer = ctypes.create_string_buffer(_STATFS_BYTES)
-    _checked(_LIBC.fstatfs(descriptor, buffer), "fstatfs")
+    checked(LIBC.fstatfs(descriptor, buffer), "fstatfs")
     return ctypes.c_ulong.from_buffer(buffer).value & 0xFFFFFFFF
-
-
-def _checked(result: int, call: str) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{call}: {os.strerror(number)}")
-    return result

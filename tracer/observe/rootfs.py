@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
+from tracer.libc import LIBC, checked
+
 _SYS_OPENAT2 = 437
 _RESOLVE_NO_XDEV = 0x01
 _RESOLVE_NO_MAGICLINKS = 0x02
@@ -45,7 +46,7 @@ class _OpenHow(ctypes.Structure):
 
 def _openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
     how = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
-    descriptor = _LIBC.syscall(_SYS_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))
+    descriptor = LIBC.syscall(_SYS_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))
     if descriptor < 0:
         number = ctypes.get_errno()
         raise _error(number, os.fsdecode(path))
@@ -119,7 +120,7 @@ def _directory_identity(descriptor: int) -> Identity:
 
 def _born(descriptor: int) -> int:
     buffer = ctypes.create_string_buffer(_STATX_BYTES)
-    if _LIBC.statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_BTIME, buffer):
+    if LIBC.statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_BTIME, buffer):
         return 0
     known = int.from_bytes(buffer.raw[:4], "little") & _STATX_BTIME
     seconds, nanoseconds = struct.unpack_from("=qI", buffer.raw, _STX_BTIME_AT)
@@ -131,11 +132,8 @@ def device_and_inode(path: str) -> tuple[int, int]:
 
     Raises OSError.
     """
-    library = ctypes.CDLL(None, use_errno=True)
     buffer = ctypes.create_string_buffer(_STATX_BYTES)
-    if library.statx(_AT_FDCWD, os.fsencode(path), _AT_STATX_DONT_SYNC, 0, buffer):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), path)
+    checked(LIBC.statx(_AT_FDCWD, os.fsencode(path), _AT_STATX_DONT_SYNC, 0, buffer), path)
     (inode,) = struct.unpack_from("=Q", buffer.raw, _STX_INO_AT)
     return os.makedev(*struct.unpack_from("=II", buffer.raw, _STX_DEV_AT)), inode
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import struct
@@ -12,9 +11,10 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import NamedTuple
 
+from tracer.libc import LIBC
+
 __all__ = ["Touched", "WatchedPaths"]
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
 # inotify(7), sys/inotify.h.
 _IN_Q_OVERFLOW, _IN_IGNORED = 0x4000, 0x8000
 _EVENT = struct.Struct("iIII")
@@ -91,7 +91,7 @@ class WatchedPaths:
         concerned.pop(key, None)
         if not concerned:
             del self._keys[watch]
-            _LIBC.inotify_rm_watch(self.descriptor, watch)
+            LIBC.inotify_rm_watch(self.descriptor, watch)
 
     def _events(self) -> Iterator[tuple[int, int, bytes]]:
         with suppress(BlockingIOError):
@@ -105,7 +105,7 @@ class WatchedPaths:
 
 def _inotify() -> int:
     """Open a descriptor that is none of the standard ones, whatever the daemon was started with."""
-    opened = int(_LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+    opened = int(LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
     if opened not in {0, 1, 2}:
         return opened
     try:

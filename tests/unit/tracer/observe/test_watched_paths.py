@@ -103,7 +103,7 @@ def test_a_root_reader_watches_for_us(paths: WatchedPaths, tmp_path: Path) -> No
 
 def test_without_a_descriptor_nothing_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may have 128 of them by default, and others may have taken them (inotify(7), max_user_instances)."""
-    monkeypatch.setattr("tracer.observe.watched_paths._LIBC.inotify_init1", lambda _: -1)
+    monkeypatch.setattr("tracer.observe.watched_paths.LIBC.inotify_init1", lambda _: -1)
     paths = WatchedPaths()
     (refused,) = watch_paths(read_directly, "/proc", paths.descriptor, [(os.getpid(), str(tmp_path))])
     assert isinstance(refused, OSError)
