@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 import pytest
 
 from exporter.demo.lab import NAME, NEW, OLD, Experiment, Program, experiment, wait_until
-from tests.support.building import BUILT, build
+from tests.support.building import build
 from tests.support.tracing import RESOLVTRACE, SHORT, Daemon, daemon, seconds_between
-from tests.zoo.driving import PROGRAMS
-from tests.zoo.languages import GO, is_older
+from tests.zoo.languages import build_go
 
 RECEIVE = """
 import socket, sys, time
@@ -34,15 +32,6 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
 """Queries again and again. `recv()` takes no address from the kernel, `recvfrom()` does."""
 STOPPED_SECONDS = 40.0
 """Three queries over ten seconds, each with a timeout of its own, and a tick."""
-
-
-def go_in_two_ways() -> Path:
-    """Build a program of Go with glibc's resolver and Go's own."""
-    built, source = BUILT / "lookups_go_and_glibc", PROGRAMS / "two_ways/main.go"
-    if is_older(built, source):
-        env = {**os.environ, "CGO_ENABLED": "1", "GO111MODULE": "off", "GOCACHE": str(BUILT / "go-cache")}
-        subprocess.run([GO, "build", "-o", built, source], check=True, env=env)
-    return built
 
 
 def answers(row: dict[str, Any], address: str = OLD) -> str:
@@ -140,7 +129,7 @@ def test_a_process_that_receives_in_two_ways_is_not_taken_for_one_without_answer
         lab.world.write_resolv_conf(f"nameserver {OLD}\n{SHORT}")
         other = lab.world.start([build("getaddrinfo_loop"), NAME, "500"])
         wait_for_answers(running, other, "yes")
-        program = lab.world.start([go_in_two_ways(), NAME, "500"], {"GODEBUG": "netdns=cgo"})
+        program = lab.world.start([build_go(cgo=True), NAME, "500", "1"], {"GODEBUG": "netdns=cgo"})
         wait_for_answers(running, program, "yes")
         wait_until(lambda: unseen_seconds() > 40, 60, "forty seconds without an answer that is seen")
         other.stop()

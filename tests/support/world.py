@@ -46,6 +46,7 @@ from tracer.ledger.sweep import Sweep
 from tracer.lookups import Transport
 from tracer.observation.forwarders import Forwarding
 from tracer.observation.lineage import Lineage, extended
+from tracer.observation.newcomers import subject_of
 from tracer.observation.observer import Observer
 from tracer.observation.steady import SteadyQueries
 from tracer.observation.values import Batch
@@ -344,24 +345,8 @@ class Kernel:
             ):
                 owner_tgid, owner = ancestor_pid(named), above
                 break
-        return Subject(
-            entry.birth,
-            entry.res_state_id,
-            entry.root,
-            entry.image,
-            entry.parent_birth,
-            owner.birth,
-            entry.checked,
-            cgroup=1,
-            tgid=pid,
-            execs=entry.execs,
-            parent_tgid=entry.parent_tgid,
-            owner_tgid=owner_tgid,
-            owner_execs=owner.execs,
-            uid=0,
-            flags=entry.flags,
-            comm=b"getip",
-        )
+        owned_by = {"owner_birth": owner.birth, "owner_tgid": owner_tgid, "owner_execs": owner.execs}
+        return subject_of(pid, entry)._replace(**owned_by, cgroup=1, comm=b"getip")
 
     def _own(self, pid: int, **changes: Any) -> None:
         self._change(pid, res_state_id=self._fresh(), line=(), **changes)
@@ -551,6 +536,10 @@ class World(Kernel):
     def make_stale(self, pid: int) -> None:
         """Let a process read, query, and go on querying after the removal."""
         self.read(pid)
+        self.stay_behind(pid)
+
+    def stay_behind(self, pid: int) -> None:
+        """Let a process query, whatever it has read or not, and go on querying after the removal."""
         self.query(pid)
         self.tick()
         self.change(NEW)

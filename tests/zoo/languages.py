@@ -70,13 +70,18 @@ def node_checking(world: World, name: str) -> Program:
     return world.start(["node", PROGRAMS / "checking.js", name, PAUSE])
 
 
+def build_go(*, cgo: bool = False) -> Path:
+    """Build the program with Go's own resolver, and with glibc's beside it if it uses C."""
+    built, source = BUILT / ("lookups_cgo" if cgo else "lookups_go"), PROGRAMS / "lookups/main.go"
+    if is_older(built, source):
+        env = {**os.environ, "CGO_ENABLED": str(int(cgo)), "GO111MODULE": "off", "GOCACHE": str(BUILT / "go-cache")}
+        subprocess.run([GO, "build", "-o", built, source], check=True, env=env)
+    return built
+
+
 def go(world: World, name: str) -> Program:
     """Run Go's own resolver."""
-    built, source = BUILT / "lookups_go", PROGRAMS / "lookups/main.go"
-    if is_older(built, source):
-        env = {**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off", "GOCACHE": str(BUILT / "go-cache")}
-        subprocess.run([GO, "build", "-o", built, source], check=True, env=env)
-    return world.start([built, name, PAUSE])
+    return world.start([build_go(), name, PAUSE])
 
 
 def java(way: str) -> Start:

@@ -696,12 +696,7 @@ def test_who_goes_where_nobody_can_look_keeps_the_view_that_it_had() -> None:
     """It never read the file, and has a flag; after unshare(2) in a thread that outlived the first one, say."""
     world = World()
     world.start(10)
-    world.query(10)
-    world.tick()
-    world.change(NEW)
-    world.past_grace()
-    world.query(10, OLD, 2)
-    world.tick()
+    world.stay_behind(10)
     world.machine.by_root[2] = None
     world.move(10, 2)
     world.query(10)
@@ -847,10 +842,5 @@ def test_a_process_that_went_elsewhere_stays_with_what_it_read() -> None:
     world.read(10)
     world.machine.by_root[2] = a_view(first_generation(conf(ELSEWHERE), world.clock.now, 1), "7:1:2")
     world.move(10, 2)
-    world.query(10)
-    world.tick()
-    world.change(NEW)
-    world.past_grace()
-    world.query(10, OLD, 2)
-    world.tick()
+    world.stay_behind(10)
     assert world.state(10) is State.STALE

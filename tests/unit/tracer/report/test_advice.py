@@ -172,12 +172,7 @@ def test_a_process_that_only_looked_is_said_to_have_looked() -> None:
     """Stat is no read in words."""
     world = _world()
     world.check(10)
-    world.query(10)
-    world.tick()
-    world.change(NEW)
-    world.past_grace()
-    world.query(10, OLD, 2)
-    world.tick()
+    world.stay_behind(10)
     assert "it has not checked the file since generation 1" in said(world)[0]
 
 
@@ -362,12 +357,7 @@ def test_a_process_that_reads_at_a_steady_pace_will_recover() -> None:
         world.clock.advance(30)
         world.read(10)
         world.read(10)
-    world.query(10)
-    world.tick()
-    world.change(NEW)
-    world.past_grace()
-    world.query(10, OLD, 2)
-    world.tick()
+    world.stay_behind(10)
     reason, advice = said(world)
     assert reason.endswith("it looks at the file every 30 s and will recover by itself")
     assert advice.startswith("wait 30 s: it follows by itself within 30 s; or restart")
@@ -399,12 +389,7 @@ def test_a_process_watched_from_its_exec_that_never_reads_has_its_own_configurat
     """And one whose exec nobody saw may have read before."""
     world = _world()
     world.execute(10)
-    world.query(10)
-    world.tick()
-    world.change(NEW)
-    world.past_grace()
-    world.query(10, OLD, 2)
-    world.tick()
+    world.stay_behind(10)
     reason, advice = said(world)
     assert "it never read the file: its own configuration names the server, or another program told it" in reason
     assert advice.startswith(f"look for {OLD} in its own configuration")

@@ -1,4 +1,5 @@
-// lookups DOMAIN MILLISECONDS: look up h1.DOMAIN, h2.DOMAIN, ... with Go's own resolver, for ever.
+// lookups DOMAIN MILLISECONDS [FIRST]: look up h1.DOMAIN, h2.DOMAIN, ... with Go's own resolver, for ever; the FIRST of them
+// by glibc's, if GODEBUG=netdns=cgo.
 package main
 
 import (
@@ -10,15 +11,23 @@ import (
 	"time"
 )
 
-func main() {
-	pause, err := strconv.Atoi(os.Args[2])
+func number(text string) int {
+	found, err := strconv.Atoi(text)
 	if err != nil {
 		panic(err)
 	}
-	resolver := net.Resolver{PreferGo: true}
-	for number := 1; ; number++ {
-		found, err := resolver.LookupHost(context.Background(), fmt.Sprintf("h%d.%s.", number, os.Args[1]))
+	return found
+}
+
+func main() {
+	pause, first := time.Duration(number(os.Args[2]))*time.Millisecond, 0
+	if len(os.Args) > 3 {
+		first = number(os.Args[3])
+	}
+	for host := 1; ; host++ {
+		resolver := net.Resolver{PreferGo: host > first}
+		found, err := resolver.LookupHost(context.Background(), fmt.Sprintf("h%d.%s.", host, os.Args[1]))
 		fmt.Println(found, err)
-		time.Sleep(time.Duration(pause) * time.Millisecond)
+		time.Sleep(pause)
 	}
 }
