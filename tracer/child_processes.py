@@ -19,7 +19,8 @@ class ChildProcesses:
     def __init__(self) -> None:
         self.loader = LoaderProcess()
         self.watched_paths = WatchedPaths()
-        self.root_readers = RootReaders(tuple(one for one in [self.watched_paths.descriptor] if one >= 0))
+        inotify = self.watched_paths.descriptor
+        self.root_readers = RootReaders((inotify,) if inotify >= 0 else ())
 
     def close(self) -> None:
         """End them."""

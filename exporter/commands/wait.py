@@ -20,8 +20,8 @@ __all__ = ["prepare_parser", "run"]
 
 _DECIDED, _STALE, _UNDECIDED = 0, 1, 4
 _NOTICED_AFTER = 2_000_000_000
-"""Nanoseconds after which the daemon knows of a change that was made before: it checks each file twice a second, waits
-up to half a second for a writer to finish, and counts once a second."""
+"""Nanoseconds after which the daemon knows of a change that was made before: it looks within half a second, waits up to
+half a second for a writer to finish, and counts once a second."""
 _EVERY_SECONDS = 0.5
 _RESTART_SECONDS = 5.0
 """How long a daemon that went away may take to come back."""
