@@ -1,12 +1,12 @@
 /* Who mounts something may change what /etc/resolv.conf is to any process, in this mount namespace or, if mounts are shared,
- * in others: inotify does not tell. The first one since the daemon last looked wakes it.
+ * in others: inotify does not report it. The first one since the daemon last looked wakes it.
  */
 
 static __always_inline int new_mount(long result)
 {
     u32 what = MOUNTED;
-    u64 *told = control.lookup(&what);
-    if (!result && told && !EXCHANGE(told, 1))
+    u64 *reported = control.lookup(&what);
+    if (!result && reported && !EXCHANGE(reported, 1))
         wake(WAKE_MOUNTED);
     return 0;
 }

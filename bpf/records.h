@@ -139,11 +139,11 @@ enum control {
     MAP_ENTRIES = LAST_TAKEN + 2, /* how many entries in the map, of what found no slot */
     OWNERS = MAP_ENTRIES + 2, /* new whenever a process leaves a state that others may share: their owner is another */
     RESTING,                  /* the daemon sleeps until it is woken by the first query that is counted */
-    MOUNTED,                  /* the daemon has been told of a mount, and not yet looked what it changed */
+    MOUNTED,                  /* a mount was reported, and the daemon has not looked yet what it changed */
     CONTROLS,
 };
 
-/* What a record of eight bytes tells the daemon, which it only wakes. */
+/* What a record of eight bytes reports, which only wakes the daemon. */
 enum wake { WAKE_COUNTED, WAKE_MOUNTED };
 
 struct process {

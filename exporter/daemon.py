@@ -79,7 +79,7 @@ class _Daemon:
         if stopped():
             raise StoppedError
         async with AsyncExitStack() as running:
-            sources = {records: self._take_records, self._tracer.looks.descriptor: self._take_told}
+            sources = {records: self._take_records, self._tracer.looks.descriptor: self._take_reports}
             for descriptor, take in sources.items():
                 loop.add_reader(descriptor, take)
                 running.callback(loop.remove_reader, descriptor)
@@ -141,8 +141,8 @@ class _Daemon:
         if self._resting:
             self._wake()
 
-    def _take_told(self) -> None:
-        self._tracer.looks.take_told()
+    def _take_reports(self) -> None:
+        self._tracer.looks.take_reports()
         self._wake()
 
     async def _pause(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:

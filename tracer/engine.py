@@ -134,7 +134,7 @@ class Tracer:
         self._probes.follow(process.pid for process in self.ledger.processes)
         commands = Commands(self._root_readers, self._procfs.root, self._lives)
         self.looks = LookSchedule(
-            self.views, self._watched_paths, self._clock.boot, mounts_are_told=self._probes.tells_mounts
+            self.views, self._watched_paths, self._clock.boot, mounts_are_reported=self._probes.reports_mounts
         )
         self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock, unidentified, commands)
         self._flags = FlagChanges(self.ledger)
@@ -298,8 +298,8 @@ class Tracer:
             self.ledger.note_forwarding(process, self._forwarders.look(asker))
         for process in self.ledger.perhaps_frozen():
             view = process.view
-            told = {process.pid, process.parent[0]} - {0, 1}  # of a daemon in parts often one alone watches (SSSD)
-            watches = view is not None and any(self._machine.watches(pid, view) for pid in told)
+            watchers = {process.pid, process.parent[0]} - {0, 1}  # of a daemon in parts often one alone watches (SSSD)
+            watches = view is not None and any(self._machine.watches(pid, view) for pid in watchers)
             self.ledger.note_watching(process, watches=watches)
         self.ledger.end_tick()
         self._probes.follow(self.ledger.take_heirs())

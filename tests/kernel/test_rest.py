@@ -20,8 +20,8 @@ MOST_WAKINGS = 4
 """Of a daemon that looks four times a second there are 16, and more with a tick each second."""
 LONG_SECONDS = 90.0
 """Others query on this machine, and mount, too: in that time there is such a window."""
-TOLD_SECONDS = 6.0
-"""Five times less than what passes until a container's view is looked at though nothing is told of it."""
+REPORTED_SECONDS = 6.0
+"""Five times less than what passes until a container's view is looked at without a report."""
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def look_up_once(lab: Experiment, running: Daemon) -> str:
 
 
 def test_a_daemon_sleeps_beside_containers(idle: Daemon, container: Experiment) -> None:
-    """It is told of their changes, too: it need not look at each again and again."""
+    """Their changes are reported, too: it need not look at each again and again."""
     look_up_once(container, idle)
     wait_until(lambda: sleeps(idle), LONG_SECONDS, "the daemon to sleep")
 
@@ -104,6 +104,6 @@ def test_a_change_in_a_container_wakes_the_daemon(
     """And so does the next: what the path leads to after the first is watched."""
     view = look_up_once(container, idle)
     change(container)
-    idle.wait_for_generation(view, 2, TOLD_SECONDS)
+    idle.wait_for_generation(view, 2, REPORTED_SECONDS)
     container.world.path("/etc/resolv.conf").write_text(f"nameserver {OLD}\nnameserver {NEW}\n")
-    idle.wait_for_generation(view, 3, TOLD_SECONDS)
+    idle.wait_for_generation(view, 3, REPORTED_SECONDS)

@@ -158,7 +158,7 @@ def serve_locally(world: World) -> None:
 
 
 AARDVARK_WATCHES = major_minor("aardvark-dns") >= (1, 17)
-"""By inotify(7), the file and not its directory: it is told of the first file moved over it, and of no later one."""
+"""By inotify(7), the file and not its directory: the first file moved over it is reported, and no later one."""
 FOLLOWS_ONCE = Expected("current", "direct", r"queries .*, which /etc/resolv\.conf lists", "^nothing to do$")
 FIELD = Site("field")
 EMPTIED = Site("emptied", between=(SHORT,), prepare=serve_locally)

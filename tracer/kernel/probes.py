@@ -117,7 +117,7 @@ class Probes:
         return mounted
 
     @property
-    def tells_mounts(self) -> bool:
+    def reports_mounts(self) -> bool:
         """Whether the programs that see mounts are attached."""
         return self.attached >= programs.SEE_MOUNTS
 

@@ -1,6 +1,6 @@
 """Watching all that a path leads through with inotify(7), as a process sees it.
 
-That is every directory, links and all, and the file itself. It does not tell of what is mounted over it, nor of what a
+That is every directory, links and all, and the file itself. It does not report what is mounted over it, nor what a
 server or a file system in user space changes: a path that leads there cannot be watched.
 
 It is done where the path is read (:mod:`tracer.observe.root_requests`), for whoever holds the inotify descriptor:

@@ -1,4 +1,4 @@
-"""What inotify(7) tells of the paths that are watched: which of them may lead to another file or text now."""
+"""What inotify(7) reports of the paths that are watched: which of them may lead to another file or text now."""
 
 from __future__ import annotations
 

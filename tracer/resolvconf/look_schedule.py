@@ -1,7 +1,7 @@
-"""When to look at which views: at once at what inotify tells of, and at all of them after a mount anywhere.
+"""When to look at which views: at once if inotify reports a change, and at all of them after a mount anywhere.
 
-Neither tells of everything. A view on a network file system, on one in user space, or in a container that floods us
-with events is looked at twice a second. And each is looked at once in a while whatever is told, for what sends no
+Neither reports everything. A view on a network file system, on one in user space, or in a container that floods us
+with events is looked at twice a second. And each is looked at once in a while whatever is reported, for what sends no
 event, such as a write below an overlay.
 """
 
@@ -23,33 +23,33 @@ from tracer.resolvconf.view_table import ViewTable
 __all__ = ["LookSchedule"]
 
 _OFTEN_SECONDS = 0.25
-"""Between looks, however often something is told; and while a change is not yet believed."""
+"""Between looks, however often something is reported; and while a change is not yet believed."""
 _USUAL_SECONDS = 0.5
 """Between looks at what cannot be watched, and at all after mounts."""
 _SELDOM_SECONDS = 5.0
-"""Between looks at the host's file and at a part of the others, whatever is told."""
+"""Between looks at the host's file and at a part of the others, whatever is reported."""
 _PARTS = 6
 _REFUSED_SECONDS = 30.0
 """After which it is tried again to watch what could not be watched."""
-_TOLD_WITHIN = SECOND // 2
-"""What is told has happened within this time, in nanoseconds: longer than the daemon does anything else."""
+_REPORTED_WITHIN = SECOND // 2
+"""What is reported has happened within this time, in nanoseconds: longer than the daemon does anything else."""
 
 
 class LookSchedule:
     """When to call :meth:`look`."""
 
     def __init__(
-        self, views: ViewTable, paths: WatchedPaths, boot: Callable[[], int], *, mounts_are_told: bool
+        self, views: ViewTable, paths: WatchedPaths, boot: Callable[[], int], *, mounts_are_reported: bool
     ) -> None:
         """Begin with a look at all. ``boot`` gives boot time in nanoseconds.
 
-        ``mounts_are_told``: whether :meth:`note_mount` is called after each mount. Without, nothing can be watched,
-        since inotify does not tell of what is mounted over a file.
+        ``mounts_are_reported``: whether :meth:`note_mount` is called after each mount. Without, nothing can be watched,
+        since inotify does not report what is mounted over a file.
         """
         self._views = views
         self._paths = paths
         self._boot = boot
-        self._can_watch = mounts_are_told and paths.descriptor >= 0
+        self._can_watch = mounts_are_reported and paths.descriptor >= 0
         self._ready = select.epoll()
         self._mounts = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._ready.register(self._mounts, select.EPOLLIN)
@@ -58,7 +58,7 @@ class LookSchedule:
         self._is_listening = True
         self._is_mounted = True
         self._watched_place: dict[str, Place] = {}
-        """Where each watched view is, as long as nothing is told of it: elsewhere others would be watched."""
+        """Where each watched view is, until a change of it is reported: elsewhere others are watched."""
         self._refused: dict[str, float] = {}
         """When each was tried that could not be watched."""
         self._looked = self._looked_usual = self._looked_seldom = float("-inf")
@@ -66,11 +66,11 @@ class LookSchedule:
 
     @property
     def descriptor(self) -> int:
-        """Readable when something is told: call :meth:`take_told` then."""
+        """Readable when something is reported: call :meth:`take_reports` then."""
         return self._ready.fileno()
 
-    def take_told(self) -> None:
-        """Take what is told. Until the next look inotify is not listened to any more: that may be too much."""
+    def take_reports(self) -> None:
+        """Take what is reported. Until the next look inotify is not listened to any more: that may be too much."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._mounts)
         if self._can_watch and self._is_listening:
@@ -138,7 +138,7 @@ class LookSchedule:
         return [view for view in self._views.views.values() if view.anchors]
 
     def _is_urgent(self, view: View) -> bool:
-        """Tell whether a change is not yet believed, or was told, or the view is a new one."""
+        """Tell whether a change is not yet believed, or was reported, or the view is a new one."""
         return view.unsettled or not (view.id in self._watched_place or view.id in self._refused)
 
     def _has_to_be_watched(self, view: View, now: float) -> bool:
@@ -173,10 +173,10 @@ class LookSchedule:
                 self._watched_place[view.id] = view.place
 
     def _note_unchanged(self, keys: AbstractSet[str]) -> None:
-        """Note that these were as they were until now, but for what has just been told."""
+        """Note that these were as they were until now, but for what has just been reported."""
         if self._is_mounted:
             return
-        until = self._boot() - _TOLD_WITHIN
+        until = self._boot() - _REPORTED_WITHIN
         for key in keys & self._watched_place.keys():
             self._views.views[key].note_unchanged(until)
 

@@ -140,7 +140,7 @@ class View:
         return self.inside + self.path
 
     def note_unchanged(self, until: int) -> None:
-        """Note that it was as the history says until then: what tells of its changes had told of none."""
+        """Note that it was as the history says until then: no change was reported."""
         if self._pending is None:
             self._looked = max(self._looked, until)
 

@@ -334,7 +334,7 @@ class ViewTable:
         return changed
 
     def watch(self, views: Collection[View], inotify: int) -> dict[str, dict[int, set[bytes]]]:
-        """Let inotify tell of changes of these views; gives the watches of each that can be watched, by its name."""
+        """Let inotify report changes of these views; gives the watches of each that can be watched, by its name."""
         watched: dict[str, dict[int, set[bytes]]] = {}
         if any(view is self.host for view in views):
             watched |= self._watch_many([(self.host, self.host_pid)], read_directly, inotify)

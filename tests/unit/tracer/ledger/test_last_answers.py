@@ -16,7 +16,7 @@ def key(number: int, netns: int = 1) -> PairKey:
 
 
 def test_the_latest_counts_by_nameserver_and_network() -> None:
-    """An earlier one that is told later changes nothing."""
+    """An earlier one that is reported later changes nothing."""
     answers = LastAnswers()
     answers.note(key(1), 7)
     answers.note(key(1), 5)

@@ -34,7 +34,7 @@ class PathWatch:
         self.paths.watch("it", watches)
 
     def has_changed(self) -> bool:
-        """Take what is told of it."""
+        """Take the reports, and say if one is of it."""
         return "it" in self.paths.take().keys
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Many paths by one descriptor: each is told what concerns it, and none can drown the others."""
+"""Many paths by one descriptor: a change is reported for the paths it concerns, and none can drown the others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def watch(paths: WatchedPaths, *files: Path, root_reader: RootReader = read_dire
         paths.watch(str(file), watches)
 
 
-def test_files_of_one_directory_are_told_apart(paths: WatchedPaths, tmp_path: Path) -> None:
+def test_files_of_one_directory_are_distinguished(paths: WatchedPaths, tmp_path: Path) -> None:
     """By the names that happen there, and as long as each is watched."""
     one, other = tmp_path / "one", tmp_path / "other"
     watch(paths, one, other)
@@ -45,7 +45,7 @@ def test_files_of_one_directory_are_told_apart(paths: WatchedPaths, tmp_path: Pa
     assert str(one) not in paths
 
 
-def test_what_nobody_watches_any_more_is_told_to_nobody(paths: WatchedPaths, tmp_path: Path) -> None:
+def test_what_nobody_watches_any_more_is_not_reported(paths: WatchedPaths, tmp_path: Path) -> None:
     """The kernel is not asked for it any more."""
     watch(paths, tmp_path / "one")
     paths.forget(str(tmp_path / "one"))
@@ -55,7 +55,7 @@ def test_what_nobody_watches_any_more_is_told_to_nobody(paths: WatchedPaths, tmp
 
 
 def test_who_floods_us_is_not_listened_to_any_more(paths: WatchedPaths, tmp_path: Path) -> None:
-    """A container may write to its file as often as it likes; the others' changes are told as before."""
+    """A container may write to its file as often as it likes; the others' changes are reported as before."""
     loud, quiet = tmp_path / "loud" / "resolv.conf", tmp_path / "quiet" / "resolv.conf"
     for file in (loud, quiet):
         file.parent.mkdir()
@@ -91,7 +91,7 @@ def test_more_than_the_kernel_keeps_concerns_all(paths: WatchedPaths, tmp_path: 
 
 
 def test_a_root_reader_watches_for_us(paths: WatchedPaths, tmp_path: Path) -> None:
-    """It has the same descriptor; what happens is told to us."""
+    """It has the same descriptor; the daemon reads the reports."""
     readers = RootReaders((paths.descriptor,))
     try:
         watch(paths, tmp_path / "one", root_reader=readers)

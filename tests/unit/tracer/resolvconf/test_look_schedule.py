@@ -1,4 +1,4 @@
-"""Which views are looked at when: at once if something is told of them, and often if nothing can be."""
+"""Which views are looked at when: at once if a change is reported, and often if none can be."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from tests.unit.tracer.resolvconf.test_view_table import Machine, listing, names
 from tracer.observe.watched_paths import WatchedPaths
 from tracer.resolvconf.history import SECOND
 from tracer.resolvconf.look_schedule import LookSchedule
-from tracer.resolvconf.view import View
 
 NOTICED_SECONDS = 1.0
 """Every change is noticed within this time, and one that is written in place is believed 0.2 s after it was seen."""
 SETTLE_SECONDS = 0.2
 LONG_SECONDS = 1.5
-"""Longer than anything is waited for that is told, or looked at since it cannot be."""
+"""Longer than until any look that a report, or the lack of reports, calls for."""
 
 
 class Bench:
     """A schedule for a host and a container."""
 
-    def __init__(self, machine: Machine, *, mounts_are_told: bool) -> None:
+    def __init__(self, machine: Machine, *, mounts_are_reported: bool) -> None:
         self.machine = machine
         self.container_file = machine.root("container", listing(OLD))
         machine.process(20, "container", namespace="container")
         self.container = machine.see(20)
         self.paths = WatchedPaths()
-        self.schedule = LookSchedule(machine.table, self.paths, machine.clock.boot, mounts_are_told=mounts_are_told)
-        self.looks: list[View] = []
+        self.schedule = LookSchedule(
+            machine.table, self.paths, machine.clock.boot, mounts_are_reported=mounts_are_reported
+        )
 
     def take(self) -> None:
-        """Take what is told."""
+        """Take what is reported."""
         if select.select([self.schedule.descriptor], [], [], 0)[0]:
-            self.schedule.take_told()
+            self.schedule.take_reports()
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass on the machine's clock, and as the schedule says that it waits."""
@@ -70,8 +70,8 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.fixture
 def bench(machine: Machine) -> Iterator[Bench]:
-    """Give a schedule that has looked at all, and is told of everything."""
-    bench = Bench(machine, mounts_are_told=True)
+    """Give a schedule that has looked at all, and gets reports of everything."""
+    bench = Bench(machine, mounts_are_reported=True)
     assert bench.look_until_idle() == []
     yield bench
     bench.close()
@@ -79,8 +79,8 @@ def bench(machine: Machine) -> Iterator[Bench]:
 
 @pytest.fixture
 def blind(machine: Machine) -> Iterator[Bench]:
-    """Give a schedule that is told nothing."""
-    bench = Bench(machine, mounts_are_told=False)
+    """Give a schedule that gets no reports."""
+    bench = Bench(machine, mounts_are_reported=False)
     yield bench
     bench.close()
 
@@ -107,7 +107,7 @@ def test_a_change_is_noticed_in_time_without_a_watch(blind: Bench) -> None:
 
 
 @pytest.mark.parametrize("whose", ["host", "container"])
-def test_what_is_told_is_looked_at_at_once(bench: Bench, whose: str) -> None:
+def test_what_is_reported_is_looked_at_at_once(bench: Bench, whose: str) -> None:
     """And nothing else is due for long."""
     view = bench.machine.host if whose == "host" else bench.container
     bench.pass_time(SETTLE_SECONDS + SETTLE_SECONDS)
@@ -160,7 +160,7 @@ def test_a_view_that_is_new_is_watched_too(bench: Bench) -> None:
 
 
 def test_a_mount_concerns_all(bench: Bench) -> None:
-    """No watch tells of it. Here it is a root that leads to another directory."""
+    """No watch reports it. Here it is a root that leads to another directory."""
     other = bench.machine.root("other", listing(NEW))
     root = bench.machine.tree.directory / "20" / "root"
     root.unlink()
@@ -196,8 +196,8 @@ def test_a_flood_ends_the_watch_and_not_the_looks(bench: Bench) -> None:
     assert bench.schedule.look() == [bench.container]
 
 
-def test_what_is_told_dates_a_change_that_nothing_else_does(bench: Bench) -> None:
-    """A link that leads to an older file: it did so no earlier than it was told."""
+def test_a_report_dates_a_change_that_nothing_else_does(bench: Bench) -> None:
+    """A link that leads to an older file: it did so no earlier than it was reported."""
     (bench.container_file.parent / "older").write_text(listing(NEW))
     os.utime(bench.container_file.parent / "older", (1, 1))
     bench.look_until_idle()
