@@ -31,7 +31,7 @@ def main() -> int:
     if options.seed is not None:
         print(as_scenario(generate(options.seed)))
     if options.without_kernel:
-        return _simulate(wanted)
+        return _simulate(wanted, shrinks=not options.no_shrink)
     seeds = list(wanted)
     while seeds:
         batch = [seed for seed in seeds if seed // BATCH == seeds[0] // BATCH]
@@ -47,7 +47,7 @@ def main() -> int:
     return 1 if figures.disagreements else 0
 
 
-def _simulate(seeds: Iterable[int]) -> int:
+def _simulate(seeds: Iterable[int], *, shrinks: bool) -> int:
     """Play each without a kernel."""
     figures, began = Figures(), time.monotonic()
     for seed in seeds:
@@ -61,7 +61,8 @@ def _simulate(seeds: Iterable[int]) -> int:
         figures.restarts += simulation.restarts
         if found:
             figures.disagreements += 1
-            steps, found = simulation_shrink(steps, seed, found[0].kind)
+            if shrinks:
+                steps, found = simulation_shrink(steps, seed, found[0].kind)
             print(f"\nseed {seed}:", as_scenario(steps), *found, sep="\n", flush=True)
         if seed % BATCH == BATCH - 1:
             print(f"{figures}; {time.monotonic() - began:.0f} s, seeds to {seed}", flush=True)
