@@ -185,6 +185,7 @@ class Tracer:
     def consume(self) -> None:
         """Consume the records that are there."""
         self._probes.consume()
+        self._observer.look_at_what_was_read()
         if self._probes.take_mounted():
             self.looks.note_mount()
         if self._machine.has_changed:

@@ -62,6 +62,7 @@ class Observer:
         self._nscd_clients = NscdClients(machine.maps_hosts_table)
         self._observed: list[Observation] = []
         self._perhaps_left: list[ProcessLeft] = []
+        self._read_at: dict[View, int] = {}
         self._steady = steady
 
     # Records, as they come.
@@ -143,9 +144,15 @@ class Observer:
         if record.shared & Sharer.BY_CHILDREN:
             self._left_states.note_read(read)
         self._observed.append(read)
-        # Of many that read at the same time the first one's look is late enough for all.
-        if view is not None and record.time > view.looked:
-            self._machine.look_at(view)
+        if view is not None:
+            self._read_at[view] = record.time
+
+    def look_at_what_was_read(self) -> None:
+        """Look at the files that were read since the last call, once for all readers: what they found may be new."""
+        read_at, self._read_at = self._read_at, {}
+        for view, at in read_at.items():
+            if at > view.looked:
+                self._machine.look_at(view)
 
     def _has_gone(self, subject: Subject) -> bool:
         """Tell whether a process has exited and has left nobody who would go on with what it read."""
