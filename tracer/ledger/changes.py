@@ -48,16 +48,22 @@ class Changes:
         return taken
 
     def end_tick(self) -> set[Process]:
-        """Give those that changed within the tick, and let the others have them."""
+        """Give those that changed within the tick, and let the others have them.
+
+        Of those that left nothing is kept for a reader who never had them: there may be no reader for a long time.
+        """
         self._unsteady += [process for process in self.in_tick if not process.steady]
+        left = {process for process in self.in_tick if process.ended is not None}
         self._unreported |= self.in_tick
+        self._unreported -= left
         self._unsaved |= self.in_tick
+        self._unsaved -= {process for process in left if not process.is_saved}
         taken, self.in_tick = self.in_tick, set()
         return taken
 
     def save_steady(self) -> None:
         """Let the store have what was counted outside of ticks: seldom, since it may be everybody."""
-        self._unsaved |= self._steady_unsaved
+        self._unsaved |= {process for process in self._steady_unsaved if process.ended is None}
         self._steady_unsaved.clear()
 
     def take_unsteady(self) -> list[Process]:
@@ -66,11 +72,13 @@ class Changes:
         return taken
 
     def take_unreported(self) -> set[Process]:
-        """Give those that changed since the last call, those among them that left too."""
+        """Give the living ones that changed since the last call."""
         taken, self._unreported = self._unreported, set()
         return taken
 
     def take_unsaved(self) -> set[Process]:
-        """Give the same, for the store."""
+        """Give the same for the store, and those that left of which it has a record."""
         taken, self._unsaved = self._unsaved, set()
+        for process in taken:
+            process.is_saved = True
         return taken

@@ -221,11 +221,11 @@ class Ledger:
         return [heir.pid for heir in self._changes.take_heirs()]
 
     def take_unreported(self) -> set[Process]:
-        """Give those that changed since the last call, those among them that left too."""
+        """Give the living ones that changed since the last call."""
         return self._changes.take_unreported()
 
     def take_unsaved(self) -> set[Process]:
-        """Give the same, for the store."""
+        """Give the same for the store, and those that left of which it has a record."""
         return self._changes.take_unsaved()
 
     def identity_of(self, pid: int, birth: int) -> Identity | None:

@@ -96,6 +96,8 @@ class Process(ProcessFacts):
     """Whether it ended by an exec."""
     steady: bool = False
     """Whether no pair's state can change by more queries to what is listed or never was."""
+    is_saved: bool = False
+    """Whether the store has a record of it."""
     saved_pairs: dict[PairKey, Pair] | None = None
     """Its pairs as the previous daemon saved them, as long as it may have read the file unseen since."""
 

@@ -151,12 +151,13 @@ class Snapshots:
         """
         changed = self._ledger.take_unreported()
         tracked = self._ledger.tracked
-        self._services &= tracked
-        self._services |= {process for process in changed if service_of(process) is not None}
+        services = self._services & tracked
+        has_service_left = len(services) < len(self._services)
+        self._services = services | {process for process in changed & tracked if service_of(process) is not None}
         if abs(wall_now - now - self._wall.offset) > _WALL_STEADY or self._host is not self._ledger.host.history:
             self._wall, self._host = Wall(wall_now - now), self._ledger.host.history
             changed = tracked
-        elif not changed.isdisjoint(self._services):
+        elif has_service_left or not changed.isdisjoint(self._services):
             changed = changed | {process for process in tracked if process.lookup_path in _THROUGH_SERVICES}
         self._background = self._new_background()
         for process in changed & tracked:

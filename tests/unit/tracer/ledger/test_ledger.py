@@ -723,6 +723,24 @@ def test_whoever_changed_is_reported_once_to_the_store_and_once_to_the_report() 
     assert world.ledger.take_unsaved() == everybody
 
 
+def test_who_came_and_left_while_nobody_looked_is_not_kept_for_the_next_look() -> None:
+    """There may be none for a long time, and thousands of jobs in every second of it."""
+    world = _reader()
+    world.tick()
+    world.ledger.take_unsaved()
+    for pid in (11, 12):
+        world.start(pid)
+        world.read(pid)
+        world.query(pid)
+    world.exit(11)
+    world.tick()
+    assert {one.pid for one in world.ledger.take_unsaved()} == {12}
+    world.exit(12)
+    world.tick()
+    assert {one.pid for one in world.ledger.take_unsaved()} == {12}  # the store has a record of this one to drop
+    assert {one.pid for one in world.ledger.take_unreported()} == {10}
+
+
 # Forwarders.
 
 

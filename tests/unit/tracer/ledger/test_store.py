@@ -170,6 +170,7 @@ def test_who_exited_since_is_kept_no_more(store: Store) -> None:
     world.start(10)
     world.query(10, OLD, 3)
     world.tick()
+    world.ledger.take_unsaved()
     store.save(BOOT, world.saved())
     world.exit(10)
     for _ in range(2):
