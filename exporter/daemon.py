@@ -79,7 +79,7 @@ class _Daemon:
         if stopped():
             raise StoppedError
         async with AsyncExitStack() as running:
-            sources = {records: self._take_records, self._tracer.looks.descriptor: self._take_reports}
+            sources = {records: self._take_records, self._tracer.refresh_schedule.descriptor: self._take_reports}
             for descriptor, take in sources.items():
                 loop.add_reader(descriptor, take)
                 running.callback(loop.remove_reader, descriptor)
@@ -122,14 +122,14 @@ class _Daemon:
         next_tick = loop.time() + _TICK_SECONDS
         while not self._stop:
             self._manager.alive()
-            if self._tracer.looks.seconds_left <= 0:
-                self._tracer.look()
+            if self._tracer.refresh_schedule.seconds_left <= 0:
+                self._tracer.refresh()
                 self._tell()
             if loop.time() >= next_tick:
                 next_tick += _TICK_SECONDS * ((loop.time() - next_tick) // _TICK_SECONDS + 1)
                 if self._tracer.has_work():
                     await self._tick(loop, waiting)
-            waits = [self._tracer.looks.seconds_left, self._manager.seconds_alive]
+            waits = [self._tracer.refresh_schedule.seconds_left, self._manager.seconds_alive]
             self._resting = self._tracer.may_rest()
             if not self._resting:
                 waits.append(next_tick - loop.time())
@@ -142,7 +142,7 @@ class _Daemon:
             self._wake()
 
     def _take_reports(self) -> None:
-        self._tracer.looks.take_reports()
+        self._tracer.refresh_schedule.take_reports()
         self._wake()
 
     async def _pause(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:

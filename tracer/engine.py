@@ -37,7 +37,7 @@ from tracer.report.events import AnswerChanges, Event, FlagChanges, Kind
 from tracer.report.snapshot import Snapshot
 from tracer.report.snapshots import Snapshots, view_snapshot
 from tracer.resolvconf.history import SECOND
-from tracer.resolvconf.look_schedule import LookSchedule
+from tracer.resolvconf.refresh_schedule import RefreshSchedule
 from tracer.resolvconf.view import View
 from tracer.resolvconf.view_table import HOST, ViewTable
 from tracer.restoration import Restoration, is_same_process
@@ -133,7 +133,7 @@ class Tracer:
         Restoration(self.ledger, self.views, self.lineage, self._machine, self._observer).restore(saved)
         self._probes.follow(process.pid for process in self.ledger.processes)
         commands = Commands(self._root_readers, self._procfs.root, self._lives)
-        self.looks = LookSchedule(
+        self.refresh_schedule = RefreshSchedule(
             self.views, self._watched_paths, self._clock.boot, mounts_are_reported=self._probes.reports_mounts
         )
         self._snapshots = Snapshots(self.ledger, self.views, self._probes, self._clock, unidentified, commands)
@@ -185,18 +185,18 @@ class Tracer:
     def consume(self) -> None:
         """Consume the records that are there."""
         self._probes.consume()
-        self._observer.look_at_what_was_read()
+        self._observer.refresh_views_read()
         if self._probes.take_mounted():
-            self.looks.note_mount()
+            self.refresh_schedule.note_mount()
         if self._machine.has_changed:
             self._apply_changes([])
 
-    def look(self) -> None:
-        """Look at the views' files, if :attr:`looks` says so."""
+    def refresh(self) -> None:
+        """Refresh the views that are due by :attr:`refresh_schedule`."""
         self._wake()
         if self._probes.await_mount():
-            self.looks.note_mount()
-        self._apply_changes(self.looks.look())
+            self.refresh_schedule.note_mount()
+        self._apply_changes(self.refresh_schedule.refresh())
 
     def _apply_changes(self, changed: list[View]) -> None:
         changed += self._machine.take_changed()
@@ -258,7 +258,7 @@ class Tracer:
         )
 
     def may_rest(self) -> bool:
-        """Tell whether there is nothing for ticks to do until the next look, or until there are records to consume.
+        """Tell whether there is nothing for ticks to do until the next refresh, or until there are records to consume.
 
         The first query that is counted comes as a record, too, until the next :meth:`turn`.
         """
@@ -296,7 +296,7 @@ class Tracer:
         for process in self.ledger.perhaps_forwarders():
             read_view = process.read_state.view if process.reads else None
             asker = Asker(process.pid, process.identity, read_view, process.other_files)
-            self.ledger.note_forwarding(process, self._forwarders.look(asker))
+            self.ledger.note_forwarding(process, self._forwarders.find(asker))
         for process in self.ledger.perhaps_frozen():
             view = process.view
             watchers = {process.pid, process.parent[0]} - {0, 1}  # of a daemon in parts often one alone watches (SSSD)
@@ -397,6 +397,6 @@ class Tracer:
                 self.wait_for_programs()
                 self._observe_and_evaluate()
             self.save(ended=True)
-            self.looks.close()
+            self.refresh_schedule.close()
         self._probes.close()
         self._store.close()

@@ -52,7 +52,7 @@ class Ticking:
         """Tick until a snapshot passes a test."""
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
-            self._tracer.look()
+            self._tracer.refresh()
             self._tracer.turn()
             self._tracer.wait_for_programs()
             self._tracer.tick()

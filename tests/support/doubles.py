@@ -105,7 +105,7 @@ class FakeMachine(Machine):
         """Of those that the map does not know."""
         self.served_by_nscd: set[int] = set()
         self.forwards: dict[int, Forwarding] = {}
-        self.looked_at: list[View] = []
+        self.refreshed: list[View] = []
         self.absent = ""
 
     def identify(self, subject: Subject) -> Identity:
@@ -148,9 +148,9 @@ class FakeMachine(Machine):
     def note_device(self, view: View, inode: int, device: int) -> None:
         """Learn nothing: there is one file system."""
 
-    def look_at(self, view: View) -> None:
+    def refresh_view(self, view: View) -> None:
         """Find no change: tests make them."""
-        self.looked_at.append(view)
+        self.refreshed.append(view)
 
     def gone(self, process_id: tuple[int, int, int]) -> Subject | None:
         """Tell whether the map has another process, or none, by this pid."""

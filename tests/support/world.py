@@ -420,7 +420,7 @@ class World(Kernel):
             self._late.append(record)
         elif self.daemon_runs:
             self.observer.record(record)
-            self.observer.look_at_what_was_read()
+            self.observer.refresh_views_read()
 
     @contextmanager
     def late(self) -> Iterator[None]:

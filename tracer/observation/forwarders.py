@@ -36,7 +36,7 @@ _RESOLVED_UPSTREAMS = "/run/systemd/resolve/resolv.conf"
 class Servers:
     """The sockets on port 53 of each network namespace, from /proc/PID/net (proc(5)).
 
-    The kernel walks all its sockets for such a table, which takes milliseconds: processes that are looked at together
+    The kernel walks all its sockets for such a table, which takes milliseconds: processes that are checked together
     share one, and for no longer, since one that queries may have begun to serve just before.
     """
 
@@ -126,7 +126,7 @@ class Forwarders:
         self._root_reader = root_reader
         self._servers = Servers()
 
-    def look(self, asker: Asker) -> Forwarding:
+    def find(self, asker: Asker) -> Forwarding:
         """Tell whether a process forwards, and by which file."""
         identity = asker.identity
         program = posixpath.basename((identity.exe or identity.comm or "").removesuffix(_REPLACED))

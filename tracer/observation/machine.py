@@ -109,9 +109,9 @@ class Machine:
         return not subject.birth or entry.birth == subject.birth
 
     def view(self, pid: int, root: int, parent: int) -> View | None:
-        """Look through the process's root directory, or through another's that is the same.
+        """Find it through the process's root directory, or through another's that is the same.
 
-        Processes with one root see one view: within a second they are not looked through one by one.
+        Processes with one root see one view: within a second they are not read one by one.
         """
         now = self._clock.boot()
         for key in ((pid, root), (_ANY, root)):
@@ -146,7 +146,7 @@ class Machine:
         return found
 
     def _see_through_others(self, pid: int, root: int) -> View | None:
-        """Look through any living process with that root: a daemon's first process is gone, its child has it too.
+        """Find it through any living process with that root: a daemon's first process is gone, its child has it too.
 
         Or through one that has the whole of the mount namespace for its root, if this one had it and has called
         chroot since. Walks all processes, so not more than a few times a second.
@@ -189,7 +189,7 @@ class Machine:
         return view or self._views.of_root(subject.root), ""
 
     def _view_opened(self, subject: Subject, inode: int, device: int) -> View | None:
-        """Find the view that a process has; if that is not of the file which it opened, look again."""
+        """Find the view that a process has; if that is not of the file which it opened, read it again."""
         known = self._views.of_root(subject.root)
         if known is not None and self._is_file(known, inode, device):
             self._note_anchor(known, subject.tgid, subject.root)
@@ -202,13 +202,13 @@ class Machine:
         if now - self._mismatched.get(mismatch, 0) < SECOND:
             return own
         if own is not None:  # it may have been replaced since
-            self.look_at(own)
+            self.refresh_view(own)
             if self._is_file(own, inode, device):
                 return own
         # Another may have been mounted over it since, or it has another root by now, which may hold the very same file.
         seen = self._views.see(subject.tgid, absent=False) if self._is_same(subject) else None
         if seen is not None and seen is not own:
-            self.look_at(seen)
+            self.refresh_view(seen)
             if self._is_file(seen, inode, device):
                 self._note_seen((subject.tgid, subject.root), seen, now)
                 return seen
@@ -249,14 +249,14 @@ class Machine:
             for device, inode in self._views.files()
         }
 
-    def look_at(self, view: View) -> None:
-        """Look at a view's file now; what has changed is given by :meth:`take_changed`."""
-        if self._views.look_at(view):
+    def refresh_view(self, view: View) -> None:
+        """Refresh a view now; what has changed is given by :meth:`take_changed`."""
+        if self._views.refresh_one(view):
             self._changed.append(view)
 
     @property
     def has_changed(self) -> bool:
-        """Whether a look for a record found a change."""
+        """Whether a refresh for a record found a change."""
         return bool(self._changed)
 
     def take_changed(self) -> list[View]:
@@ -280,7 +280,7 @@ class Machine:
         return self._procfs.is_alive(pid)
 
     def maps_hosts_table(self, pid: int) -> bool:
-        """Look into /proc/PID/maps."""
+        """Read /proc/PID/maps."""
         with suppress(OSError):
             return bool(self._root_reader("maps_hosts_table", self._procfs.root, pid))
         return False

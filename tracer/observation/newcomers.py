@@ -1,6 +1,6 @@
 """Who it was: the processes that a tick's observations are about and that the ledger does not keep yet.
 
-One is looked into when it is first met, since it may have exited in a moment.
+One is identified when it is first met, since it may have exited in a moment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class KeptResolverState(Protocol):
 
 
 class Kept(Protocol):
-    """A process that the ledger keeps, as far as the observer looks at it."""
+    """A process that the ledger keeps, as far as the observer needs it."""
 
     @property
     def id(self) -> tuple[int, int, int]:

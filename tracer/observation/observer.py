@@ -1,6 +1,6 @@
 """The observer: makes of the kernel side's records and counts what the ledger needs to know, and reads all of it first.
 
-A record is looked into as it comes, since whoever it is about may have exited in a moment; the counts of a tick when it
+A record is identified as it comes, since whoever it is about may have exited in a moment; the counts of a tick when it
 ends.
 """
 
@@ -147,12 +147,12 @@ class Observer:
         if view is not None:
             self._read_at[view] = record.time
 
-    def look_at_what_was_read(self) -> None:
-        """Look at the files that were read since the last call, once for all readers: what they found may be new."""
+    def refresh_views_read(self) -> None:
+        """Refresh the views that were read since the last call, once for all readers: what they found may be new."""
         read_at, self._read_at = self._read_at, {}
         for view, at in read_at.items():
-            if at > view.looked:
-                self._machine.look_at(view)
+            if at > view.refreshed:
+                self._machine.refresh_view(view)
 
     def _has_gone(self, subject: Subject) -> bool:
         """Tell whether a process has exited and has left nobody who would go on with what it read."""

@@ -20,7 +20,7 @@ _KEPT_REMOVALS = 256
 class Generation:
     """One state of what a view lists.
 
-    ``began`` is when the file came to say so, as near as its ctime and our looks at it tell; it places reads.
+    ``began`` is when the file came to say so, as near as its ctime and our refreshes tell; it places reads.
     ``noticed`` is when we knew, and is never earlier: judgements begin there.
     """
 

@@ -1,7 +1,7 @@
 """One resolv.conf as processes see it, and how it changes over time.
 
-It is looked at through the root directory of a process that sees it. What is seen is believed, and not what inotify
-tells: that only says when to look (:mod:`tracer.resolvconf.look_schedule`).
+It is read through the root directory of a process that sees it. What is read is believed, and not what inotify
+reports: that only says when to refresh it (:mod:`tracer.resolvconf.refresh_schedule`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class View:
         self.mount_ns = mount_ns
         self.directory = directory
         self.mounted: rootfs.Identity | None = None
-        """The file that was mounted over it, when its place was last looked at."""
+        """The file that was mounted over it, when it was last refreshed."""
         self.inside = ""
         """The directory that was `/` to who saw it first, where that was a chroot(2): `/var/spool/postfix`."""
         self.history: History
@@ -62,7 +62,7 @@ class View:
         """How many there may be until those that have exited are dropped."""
         self._signature: rootfs.Signature | None = _UNSEEN
         self._pending: _Pending | None = None
-        self._looked = 0
+        self._refreshed = 0
         self._large_again = 0
         self._is_put_off = False
         self._absent: int | None = None
@@ -71,16 +71,16 @@ class View:
         """Read it for the first time; ``history`` is what the previous daemon knew of it."""
         if history is not None:
             self.history = history
-            self._looked = history.current.noticed
-            self.look(root.file_status(self.path).signature, root, clock)
+            self._refreshed = history.current.noticed
+            self.update(root.file_status(self.path).signature, root, clock)
             return
         now = clock.boot()
         self._signature = root.signature(self.path)
         conf = parse(root.lines_that_matter(self.path))
         self.history = first_generation(conf, now, _changed(self._signature, clock) or now)
-        self._looked = now
+        self._refreshed = now
 
-    def look(self, signature: rootfs.Signature | None, root: Root, clock: Clock) -> bool:
+    def update(self, signature: rootfs.Signature | None, root: Root, clock: Clock) -> bool:
         """Note how the file is now; True if that made a new generation. Raises OSError, see :class:`Root`.
 
         ``root`` is where the file is read if it changed.
@@ -90,7 +90,7 @@ class View:
         if signature is not None:
             self._absent = None
         if self._pending is None and signature == self._signature:
-            self._looked = now
+            self._refreshed = now
             return False
         if self._pending is None or self._pending.signature != signature:
             if signature and signature.bytes > _LARGE_BYTES and now < self._large_again:
@@ -120,19 +120,19 @@ class View:
 
     @property
     def place(self) -> rootfs.Place:
-        """Where it was, and its file, when it was last looked at."""
+        """Where it was, and its file, when it was last refreshed."""
         return rootfs.Place(self.directory, self.mounted, self.file)
 
     def resume(self, seen: View) -> None:
         """Go on with what has just been seen of it through another process."""
         self.history = seen.history
         self.mounted = seen.mounted
-        self._signature, self._looked = seen._signature, seen._looked
+        self._signature, self._refreshed = seen._signature, seen._refreshed
 
     @property
-    def looked(self) -> int:
+    def refreshed(self) -> int:
         """When it was last seen to be as the history says; nanoseconds of boot time."""
-        return self._looked
+        return self._refreshed
 
     @property
     def location(self) -> str:
@@ -142,7 +142,7 @@ class View:
     def note_unchanged(self, until: int) -> None:
         """Note that it was as the history says until then: no change was reported."""
         if self._pending is None:
-            self._looked = max(self._looked, until)
+            self._refreshed = max(self._refreshed, until)
 
     @property
     def unsettled(self) -> bool:
@@ -152,13 +152,13 @@ class View:
     def _read(self, root: Root, signature: rootfs.Signature | None, clock: Clock, now: int) -> _Pending:
         conf = parse(root.lines_that_matter(self.path))
         changed = min(_changed(signature, clock) or self._absent or now, now)
-        began = max(changed, self._looked)
+        began = max(changed, self._refreshed)
         # A rename sets the ctime and leaves the mtime: the file was whole before it came here.
         renamed = signature is not None and signature.changed > signature.modified
         settle = _SETTLE_EMPTY if conf.implicit else 0 if renamed else _SETTLE_WRITTEN
         if settle == _SETTLE_WRITTEN and self._is_another_file(signature):
             settle = _SETTLE_NEW
-        # What changed before this daemon looked has lasted since then.
+        # What changed before this daemon read it has lasted since then.
         since = changed if self._signature is _UNSEEN else now
         return _Pending(signature, conf, began, since, settle)
 

@@ -1,6 +1,6 @@
 """Which resolv.conf files there are, and who sees which.
 
-A view is looked at through the root directory of a process that sees it (its anchor), opened each time: a
+A view is read through the root directory of a process that sees it (its anchor), opened each time: a
 descriptor kept open would keep a container's file system from being unmounted. A view is a file, and not a process's
 word for it: an anchor that comes to see another file in its place is no anchor any more.
 """
@@ -27,7 +27,7 @@ HOST = "host"
 _BATCH = 64
 _SILENT_AT_ONCE = 4
 _COMPARISONS = 12
-"""Of a view with what a process sees: two looks, between which the file may be replaced, a thousand times a second."""
+"""Of a view with what a process sees: two reads, between which the file may be replaced, a thousand times a second."""
 _KEPT_UNUSED = 128
 
 
@@ -84,7 +84,7 @@ class ViewTable:
 
         ``root_number`` gives a living process's root as the lineage numbers it. ``known`` are the histories that the
         previous daemon of this boot kept, by view, ``survived`` those of them in which a process lives on. The
-        host's view is that of PID 1 or, if PID 1 may not be looked at, ours. ``root_reader`` reads what others see;
+        host's view is that of PID 1 or, if PID 1 may not be read, ours. ``root_reader`` reads what others see;
         the host's own process is trusted to have files that answer. Raises ResolvtraceError.
         """
         self._procfs = procfs
@@ -95,7 +95,7 @@ class ViewTable:
         self._root_reader = root_reader
         self._silent: set[str] = set()
         self.unseen: set[str] = set()
-        """Of the last look: views that could not be looked at, though there is a process that sees them."""
+        """Views that the last refresh could not read, though there is a process that sees them."""
         self.unreadable = 0
         """How often a view stopped responding."""
         self._by_root: dict[int, View] = {}
@@ -111,13 +111,13 @@ class ViewTable:
         host = self.see(self.host_pid)
         if host is None:
             raise ResolvtraceError(
-                "the host's /etc cannot be looked at",
+                "the host's /etc cannot be read",
                 "there must be one, and openat2(2): a seccomp filter, such as RestrictSUIDSGID= of a unit, forbids it",
             )
         self.host = host
 
     def see(self, pid: int, path: str = RESOLV_CONF, *, absent: bool = True) -> View | None:
-        """Find the view that a living process has now; None if it has exited or may not be looked at.
+        """Find the view that a living process has now; None if it has exited or may not be read.
 
         Another ``path`` is for a forwarder, which takes its upstreams from a file of its own. ``absent``: whether a
         file that is not there makes a view too.
@@ -152,7 +152,7 @@ class ViewTable:
         return Root(self._procfs.root, pid, read_directly if pid == self.host_pid else self._root_reader)
 
     def of_root(self, number: int) -> View | None:
-        """Find the view that a process had by what its root is called, if it cannot be looked at any more."""
+        """Find the view that a process had by what its root is called, if it cannot be read any more."""
         return self._by_root.get(number)
 
     def of_file(self, device: int, inode: int) -> View | None:
@@ -175,7 +175,7 @@ class ViewTable:
             if likely is not None and (likely.directory, likely.path) == (place.directory, path):
                 alike.insert(0, likely)
             # Read again: a file may be mounted over it, and the same link may lead elsewhere in another namespace.
-            # And once more, since the file may have been replaced between the two looks.
+            # And once more, since the file may have been replaced between the two reads.
             for view in alike:
                 if self._place_of(view) == place:
                     return view
@@ -188,7 +188,7 @@ class ViewTable:
         return seen[1].place if seen else None
 
     def _alike(self, place: rootfs.Place, path: str) -> Iterator[View]:
-        """Find the views that may be of the same file, so that not every container is looked at for each new one."""
+        """Find the views that may be of the same file, so that not every container is read for each new one."""
         for view in self.views.values():
             if (view.directory, view.path, view.mounted) == (place.directory, path, place.mounted):
                 yield view
@@ -229,7 +229,7 @@ class ViewTable:
         return None
 
     def _is_previous(self, previous: View, place: rootfs.Place, name: str) -> bool:
-        """Tell whether a view that had the name is the same, and nobody is left through whom it could be looked at."""
+        """Tell whether a view that had the name is the same, and nobody is left through whom it could be read."""
         return _is_same(place.directory, previous.directory, name in self.in_use()) and not any(self._anchors(previous))
 
     def _new_view(self, name: str, path: str, mount_ns: int | None, place: rootfs.Place, root: Root) -> View:
@@ -248,10 +248,10 @@ class ViewTable:
             self.views[name] = view
         return self.views.get(name)
 
-    # Looking.
+    # Refreshing.
 
     def _anchors(self, view: View) -> Iterator[int]:
-        """Find the processes through which a view can be looked at; those that see another file now are dropped."""
+        """Find the processes through which a view can be read; those that see another file now are dropped."""
         for pid, number in list(view.anchors.items()):
             now = self._root_number(pid) or 0
             if now == number or self._still_sees(view, pid, now):
@@ -263,7 +263,7 @@ class ViewTable:
         """Tell whether a process that has another root now sees the same file there: unshare(2) copies the mounts."""
         try:
             place = self._root(pid).place(view.path) if number else None
-        except (BlockingIOError, TimeoutError):  # the look that follows says so too
+        except (BlockingIOError, TimeoutError):  # the refresh that follows says so too
             return True
         except OSError:
             return False
@@ -274,7 +274,7 @@ class ViewTable:
         return True
 
     def _file_status(self, view: View) -> tuple[int, rootfs.FileStatus] | None:
-        """Look at a view through one of its anchors, and say which; None if that tells nothing now."""
+        """Read the status of a view's file through an anchor, and say which; None if that tells nothing now."""
         silent = False
         for pid in self._anchors(view):
             try:
@@ -322,15 +322,15 @@ class ViewTable:
         for view in self.views.values():
             view.history = after_suspend(view.history, began, slept, grace_seconds)
 
-    def look(self, views: Collection[View] | None = None) -> list[View]:
-        """Look at these views, or at all; gives those with a new generation."""
+    def refresh(self, views: Collection[View] | None = None) -> list[View]:
+        """Refresh these views, or all; gives those with a new generation."""
         wanted = list(self.views.values()) if views is None else views
         self.unseen.clear()
-        changed = [view for view in wanted if view is self.host and self.look_at(view)]
+        changed = [view for view in wanted if view is self.host and self.refresh_one(view)]
         silent = [view for view in wanted if view.id in self._silent]
-        changed += [view for view in silent[:_SILENT_AT_ONCE] if self.look_at(view)]
+        changed += [view for view in silent[:_SILENT_AT_ONCE] if self.refresh_one(view)]
         for some in self._in_batches(wanted):
-            changed += self._look_at_many(some)
+            changed += self._refresh_many(some)
         return changed
 
     def watch(self, views: Collection[View], inotify: int) -> dict[str, dict[int, set[bytes]]]:
@@ -364,20 +364,20 @@ class ViewTable:
             yield others[start : start + _BATCH]
 
     def is_silent(self, view: View) -> bool:
-        """Whether it gave no answer when it was last looked at."""
+        """Whether it gave no answer when it was last refreshed."""
         return view.id in self._silent
 
     def _first_anchors(self, views: Collection[View]) -> list[tuple[View, int]]:
         return [(view, pid) for view in views for pid in islice(self._anchors(view), 1)]
 
-    def _look_at_many(self, views: list[View]) -> list[View]:
+    def _refresh_many(self, views: list[View]) -> list[View]:
         wanted = self._first_anchors(views)
         if not wanted:
             return []
         try:
             seen = file_statuses(self._root_reader, self._procfs.root, [(pid, view.path) for view, pid in wanted])
         except OSError:  # one of them does not answer: which, is seen one by one
-            return [view for view, _ in wanted if self.look_at(view)]
+            return [view for view, _ in wanted if self.refresh_one(view)]
         changed = []
         for (view, pid), status in zip(wanted, seen, strict=True):
             if isinstance(status, BlockingIOError):
@@ -385,15 +385,15 @@ class ViewTable:
                 continue
             if isinstance(status, OSError) or not self._is_anchor(view, pid, status.place):
                 view.anchors.pop(pid, None)
-                is_changed = self.look_at(view)
+                is_changed = self.refresh_one(view)
             else:
                 is_changed = self._update_view(view, pid, status)
             if is_changed:
                 changed.append(view)
         return changed
 
-    def look_at(self, view: View) -> bool:
-        """Look at one view now; True if that made a new generation."""
+    def refresh_one(self, view: View) -> bool:
+        """Refresh one view now; True if that made a new generation."""
         seen = self._file_status(view)
         if seen is None and view.anchors:
             self.unseen.add(view.id)
@@ -401,7 +401,7 @@ class ViewTable:
 
     def _update_view(self, view: View, pid: int, status: rootfs.FileStatus) -> bool:
         try:
-            return view.look(status.signature, self._root(pid), self._clock)
+            return view.update(status.signature, self._root(pid), self._clock)
         except TimeoutError:
             self._fall_silent(view)
         except OSError:

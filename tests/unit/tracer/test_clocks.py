@@ -115,13 +115,13 @@ def test_a_wall_clock_that_is_set_changes_no_state(jump: float) -> None:
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
 def test_a_wall_clock_that_is_set_makes_no_generation_and_hides_none(tmp_path: Path, jump: float) -> None:
-    """The file's times are the wall clock's; a change lies between our looks, whatever they say."""
+    """The file's times are the wall clock's; a change lies between our refreshes, whatever they say."""
     machine = Machine(tmp_path)
-    machine.look()
-    assert machine.look(age=jump) == []
+    machine.refresh()
+    assert machine.refresh(age=jump) == []
     before = machine.clock.boot()
     machine.replace(NEW)
-    assert machine.look(age=jump) == [machine.host.id]
+    assert machine.refresh(age=jump) == [machine.host.id]
     generation = machine.host.history.current
     assert generation.conf.nameservers == (NEW,)
     assert before - SECOND <= generation.began <= generation.noticed <= machine.clock.boot()

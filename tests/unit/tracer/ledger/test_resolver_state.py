@@ -37,7 +37,7 @@ def test_a_read_of_which_no_view_is_known_says_nothing() -> None:
 
 
 def test_a_read_before_the_change_was_noticed_found_the_new_file_all_the_same() -> None:
-    """A fast reader is ahead of our looks at the file."""
+    """A fast reader is ahead of our refreshes."""
     view = a_view(first_generation(conf(OLD), 10, 10))
     state = ResolverState(1).after_read(2, 20, view).after_read(3, 60, view)
     view.history = follow(view.history, conf(NEW), 50, 90)

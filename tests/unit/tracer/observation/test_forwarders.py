@@ -91,13 +91,13 @@ class Bench:
     others: frozenset[str] = frozenset()
     """What it opened besides, named resolv.conf."""
 
-    def look(self, exe: str, *, serves: int | None = None, reads: View | None = None, comm: str = "comm") -> Forwarding:
+    def find(self, exe: str, *, serves: int | None = None, reads: View | None = None, comm: str = "comm") -> Forwarding:
         """Tell what is made of a process by its program, what it serves and what it read."""
         if not (self.tree.directory / "7").exists():
             self.tree.add(7)
         self.tree.serves(7, _tables("udp", "udp6", "tcp", "tcp6"), [serves] if serves else [])
         asker = Asker(7, Identity(comm, exe or None), reads, self.others)
-        return Forwarders(self.tree.root, lambda _, path: self.views.get(path)).look(asker)
+        return Forwarders(self.tree.root, lambda _, path: self.views.get(path)).find(asker)
 
 
 @pytest.fixture
@@ -118,20 +118,20 @@ def _by(forwarding: Forwarding) -> View | None:
 
 def test_a_client_is_no_forwarder(bench: Bench) -> None:
     """It serves nobody."""
-    assert bench.look("/usr/bin/getip") == Forwarding()
+    assert bench.find("/usr/bin/getip") == Forwarding()
 
 
 def test_dnsmasq_is_judged_by_the_resolv_conf_that_it_reads(bench: Bench) -> None:
     """Its default."""
     view = _view(OLD)
-    assert _by(bench.look("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=view)) is view
+    assert _by(bench.find("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=view)) is view
 
 
 def test_dnsmasq_is_judged_by_its_resolv_file_if_it_has_one(bench: Bench) -> None:
     """`resolv-file=`."""
     own = bench.views["/run/dnsmasq/resolv.conf"] = _view(NEW, path="/run/dnsmasq/resolv.conf")
     bench.others = frozenset({"/run/dnsmasq/resolv.conf"})
-    assert _by(bench.look("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))) is own
+    assert _by(bench.find("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))) is own
 
 
 def test_dnsmasq_is_judged_by_the_file_that_its_command_line_names(bench: Bench) -> None:
@@ -140,18 +140,18 @@ def test_dnsmasq_is_judged_by_the_file_that_its_command_line_names(bench: Bench)
     bench.tree.add(7)
     (bench.tree.directory / "7" / "cmdline").write_bytes(b"dnsmasq\0-r\0/run/upstreams\0-C\0/dev/null\0")
     (bench.tree.directory / "7" / "root").symlink_to("/")
-    assert _by(bench.look("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))) is own
+    assert _by(bench.find("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))) is own
 
 
 def test_dnsmasq_whose_file_is_gone_has_unknown_upstreams(bench: Bench) -> None:
     """Nobody is accused on what cannot be read."""
     bench.others = frozenset({"/run/dnsmasq/resolv.conf"})
-    assert _by(bench.look("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))) is None
+    assert _by(bench.find("/usr/sbin/dnsmasq", serves=UDP_STUB, reads=_view(OLD))) is None
 
 
 def test_dnsmasq_that_read_nothing_has_unknown_upstreams(bench: Bench) -> None:
     """`no-resolv` and `server=`."""
-    assert _by(bench.look("/usr/sbin/dnsmasq", serves=UDP_STUB)) is None
+    assert _by(bench.find("/usr/sbin/dnsmasq", serves=UDP_STUB)) is None
 
 
 @pytest.mark.parametrize(
@@ -160,57 +160,57 @@ def test_dnsmasq_that_read_nothing_has_unknown_upstreams(bench: Bench) -> None:
 )
 def test_dnsmasq_that_resolv_conf_points_to_has_unknown_upstreams(bench: Bench, serves: int, listed: str) -> None:
     """The file names the stub: its upstreams stand elsewhere."""
-    assert _by(bench.look("/usr/sbin/dnsmasq", serves=serves, reads=_view(listed))) is None
+    assert _by(bench.find("/usr/sbin/dnsmasq", serves=serves, reads=_view(listed))) is None
 
 
 def test_resolved_is_judged_by_its_own_file(bench: Bench) -> None:
     """systemd-resolved.service(8)."""
     path = "/run/systemd/resolve/resolv.conf"
     own = bench.views[path] = _view(NEW, path=path)
-    assert _by(bench.look("/usr/lib/systemd/systemd-resolved", serves=UDP_STUB)) is own
+    assert _by(bench.find("/usr/lib/systemd/systemd-resolved", serves=UDP_STUB)) is own
 
 
 def test_resolved_that_reads_a_foreign_resolv_conf_is_judged_by_that(bench: Bench) -> None:
     """systemd-resolved.service(8), the last of the four ways of /etc/resolv.conf."""
     foreign = bench.views["/etc/resolv.conf"] = _view(OLD)
     bench.views["/run/systemd/resolve/resolv.conf"] = _view(NEW)
-    assert _by(bench.look("/usr/lib/systemd/systemd-resolved", reads=foreign)) is foreign
+    assert _by(bench.find("/usr/lib/systemd/systemd-resolved", reads=foreign)) is foreign
 
 
 def test_resolved_that_resolv_conf_points_to_is_judged_by_its_own_file(bench: Bench) -> None:
     """Though it has read the other one."""
     stub = bench.views["/etc/resolv.conf"] = _view("127.0.0.53")
     own = bench.views["/run/systemd/resolve/resolv.conf"] = _view(NEW)
-    assert _by(bench.look("/usr/lib/systemd/systemd-resolved", reads=stub)) is own
+    assert _by(bench.find("/usr/lib/systemd/systemd-resolved", reads=stub)) is own
 
 
 def test_resolved_without_its_file_has_unknown_upstreams(bench: Bench) -> None:
     """And is a forwarder all the same."""
-    assert _by(bench.look("/usr/lib/systemd/systemd-resolved")) is None
+    assert _by(bench.find("/usr/lib/systemd/systemd-resolved")) is None
 
 
 @pytest.mark.parametrize("exe", ["/usr/sbin/unbound", "/usr/sbin/named", "/usr/local/bin/coredns"])
 def test_any_other_server_has_unknown_upstreams(bench: Bench, exe: str) -> None:
     """What unbound or BIND query is in their own configuration."""
-    assert _by(bench.look(exe, serves=UDP_ANY, reads=_view(OLD))) is None
+    assert _by(bench.find(exe, serves=UDP_ANY, reads=_view(OLD))) is None
 
 
 def test_dockerd_forwards_though_it_serves_nothing_in_its_own_namespace(bench: Bench) -> None:
     """It answers in its containers' namespaces."""
-    assert _by(bench.look("/usr/bin/dockerd")) is None
+    assert _by(bench.find("/usr/bin/dockerd")) is None
 
 
 @pytest.mark.parametrize("exe", ["/usr/bin/dockerd", "/usr/lib/systemd/systemd-resolved"])
 def test_a_forwarder_whose_program_was_replaced_is_still_one(bench: Bench, exe: str) -> None:
     """proc(5): after a package upgrade the link says ` (deleted)`."""
-    assert _by(bench.look(f"{exe} (deleted)")) is None
+    assert _by(bench.find(f"{exe} (deleted)")) is None
 
 
 def test_a_forwarder_without_an_exe_goes_by_its_name(bench: Bench) -> None:
     """/proc/PID/exe may not be read."""
-    assert _by(bench.look("", comm="dockerd")) is None
+    assert _by(bench.find("", comm="dockerd")) is None
 
 
 def test_the_addresses_that_it_serves_are_given(bench: Bench) -> None:
     """A resolv.conf that names one of these is its clients' file."""
-    assert bench.look("/usr/sbin/unbound", serves=UDP6_LOCAL).serves == {"fd00::1:53"}
+    assert bench.find("/usr/sbin/unbound", serves=UDP6_LOCAL).serves == {"fd00::1:53"}

@@ -98,8 +98,8 @@ def test_another_file_is_not_its_own_and_is_not_looked_for_each_time(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that opens it over and over costs little."""
-    looks: list[View] = []
+    refreshed: list[View] = []
     file = bench.file("elsewhere", NEW)
-    monkeypatch.setattr(bench.views, "look_at", looks.append)
+    monkeypatch.setattr(bench.views, "refresh_one", refreshed.append)
     assert [bench.opened(file, bench.subject()) for _ in range(5)] == [None] * 5
-    assert len(looks) == 1
+    assert len(refreshed) == 1

@@ -109,16 +109,16 @@ def test_a_process_that_goes_on_with_a_state_that_its_owner_left_is_reported() -
     assert not _take(world).relatives
 
 
-def test_a_view_that_was_looked_at_since_is_not_looked_at_for_a_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads come by the thousand, in batches; one look after all of them is enough."""
+def test_a_view_that_was_refreshed_since_is_not_refreshed_for_a_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads come by the thousand, in batches; one refresh after all of them is enough."""
     world = World(OLD)
-    monkeypatch.setattr(world.host, "_looked", world.clock.now + SECOND)
+    monkeypatch.setattr(world.host, "_refreshed", world.clock.now + SECOND)
     world.start(10)
     world.read(10)
-    assert not world.machine.looked_at
+    assert not world.machine.refreshed
     world.clock.advance(2)
     world.read(10)
-    assert world.machine.looked_at == [world.host]
+    assert world.machine.refreshed == [world.host]
 
 
 def test_the_processs_own_file_by_a_name_that_the_kernel_side_did_not_know_is_a_read() -> None:

@@ -112,7 +112,7 @@ def test_a_read_found_the_latest_generation_that_had_begun(confs: list[ResolvCon
 
 
 def test_a_read_between_change_and_notice_found_the_new_generation() -> None:
-    """A fast reader is ahead of our looks at the file."""
+    """A fast reader is ahead of our refreshes."""
     history = _history([conf(OLD), conf(NEW)])
     assert history.at(2 * SECOND).number == 2
     assert history.at(2 * SECOND - 1).number == 1

@@ -97,16 +97,16 @@ class Machine:
         os.utime(file.parent / "new", (1, 1))  # written before it is renamed, and that shows
         os.replace(file.parent / "new", file)
 
-    def look(self, seconds: float = LONG, every: float = 0.1, *, age: float = 0) -> list[str]:
-        """Look for some time; gives the names of views that changed, once for each change.
+    def refresh(self, seconds: float = LONG, every: float = 0.1, *, age: float = 0) -> list[str]:
+        """Refresh for some time; gives the names of views that changed, once for each change.
 
         What a test has just written is as many seconds old as ``age`` says, by the clock that only a test moves.
         """
         self.clock.offset = time.time_ns() - self.clock.now + int(age * SECOND)
-        changed = [view.id for view in self.table.look()]
+        changed = [view.id for view in self.table.refresh()]
         for _ in range(int(seconds / every)):
             self.clock.advance(every)
-            changed += [view.id for view in self.table.look()]
+            changed += [view.id for view in self.table.refresh()]
         return changed
 
 
@@ -139,7 +139,7 @@ def test_without_a_view_of_the_hosts_it_says_what_is_needed(machine: Machine, mo
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr("tracer.observe.rootfs._openat2", refuse)
-    with pytest.raises(ResolvtraceError, match=r"/etc cannot be looked at: .*openat2\(2\)"):
+    with pytest.raises(ResolvtraceError, match=r"/etc cannot be read: .*openat2\(2\)"):
         _ = machine.table
 
 
@@ -147,7 +147,7 @@ def test_a_rename_is_a_change_at_once(machine: Machine) -> None:
     """A renamed file is whole."""
     assert machine.host is machine.table.host
     machine.replace(NEW)
-    assert machine.look(seconds=0) == [HOST]
+    assert machine.refresh(seconds=0) == [HOST]
     assert nameservers(machine.host) == (NEW,)
     assert machine.host.history.removals[OLD].noticed == machine.clock.now
 
@@ -156,9 +156,9 @@ def test_a_file_written_in_place_is_believed_when_it_has_settled(machine: Machin
     """It may not be whole yet."""
     assert machine.table
     machine.file.write_text(listing(NEW))
-    assert machine.look(seconds=0) == []
+    assert machine.refresh(seconds=0) == []
     assert machine.host.unsettled
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     assert nameservers(machine.host) == (NEW,)
     assert not machine.host.unsettled
 
@@ -166,10 +166,10 @@ def test_a_file_written_in_place_is_believed_when_it_has_settled(machine: Machin
 def test_a_change_is_noticed_when_it_is_believed_and_began_when_it_was_written(machine: Machine) -> None:
     """Judgement begins with the one, reads are placed by the other."""
     assert machine.table
-    machine.look(seconds=1)
+    machine.refresh(seconds=1)
     machine.file.write_text(listing(NEW))
     written = machine.clock.now
-    machine.look(seconds=1)
+    machine.refresh(seconds=1)
     current = machine.host.history.current
     assert current.began <= written < current.noticed <= written + SECOND
 
@@ -178,9 +178,9 @@ def test_an_empty_moment_is_no_generation(machine: Machine) -> None:
     """Dhclient truncates, and writes a little later."""
     assert machine.table
     machine.file.write_text("")
-    assert machine.look(seconds=0.3) == []
+    assert machine.refresh(seconds=0.3) == []
     machine.file.write_text(listing(NEW))
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     assert [one.conf.nameservers for one in machine.host.history.generations] == [(OLD,), (NEW,)]
 
 
@@ -188,9 +188,9 @@ def test_an_empty_moment_before_the_same_list_is_nothing_at_all(machine: Machine
     """A lease renewed: the same file once more."""
     assert machine.table
     machine.file.write_text("")
-    machine.look(seconds=0.3)
+    machine.refresh(seconds=0.3)
     machine.file.write_text(listing(OLD))
-    assert machine.look() == []
+    assert machine.refresh() == []
     assert machine.host.history.current.number == 1
     assert machine.host.changes == 0
 
@@ -199,7 +199,7 @@ def test_a_file_that_stays_empty_lists_the_local_host(machine: Machine) -> None:
     """Glibc queries 127.0.0.1, Go ::1 too."""
     assert machine.table
     machine.file.write_text("")
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     conf = machine.host.history.current.conf
     assert (conf.nameservers, conf.implicit) == (("127.0.0.1",), True)
     assert conf.listed == {"127.0.0.1", "::1"}
@@ -212,8 +212,8 @@ def test_a_file_written_line_by_line_is_one_change(machine: Machine) -> None:
     for address in (NEW, OTHER, OLD):
         with machine.file.open("a") as file:
             file.write(f"nameserver {address}\n")
-        machine.look(seconds=0.1)
-    assert machine.look() == [HOST]
+        machine.refresh(seconds=0.1)
+    assert machine.refresh() == [HOST]
     assert machine.host.history.current.number == 2
     assert nameservers(machine.host) == (NEW, OTHER, OLD)
     assert not machine.host.history.removals
@@ -223,8 +223,8 @@ def test_a_deleted_file_lists_the_local_host(machine: Machine) -> None:
     """After as long as an empty one takes: it may be about to be made again."""
     assert machine.table
     machine.file.unlink()
-    assert machine.look(seconds=0.3) == []
-    assert machine.look() == [HOST]
+    assert machine.refresh(seconds=0.3) == []
+    assert machine.refresh() == [HOST]
     assert machine.host.history.current.conf.implicit
 
 
@@ -232,9 +232,9 @@ def test_a_file_that_is_deleted_and_made_again_is_one_change(machine: Machine) -
     """rm, then a new one: the moment between is none."""
     assert machine.table
     machine.file.unlink()
-    machine.look(seconds=0.3)
+    machine.refresh(seconds=0.3)
     machine.replace(NEW)
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     assert machine.host.history.current.number == 2
 
 
@@ -243,12 +243,12 @@ def test_a_file_made_again_and_written_line_by_line_is_one_change(machine: Machi
     machine.file.write_text(listing(OLD, OTHER))
     assert machine.table
     os.rename(machine.file, machine.file.parent / "kept")  # so that its inode is not used again
-    machine.look(seconds=0.1)
+    machine.refresh(seconds=0.1)
     machine.file.write_text(listing(OLD))
-    machine.look(seconds=0)
+    machine.refresh(seconds=0)
     with machine.file.open("a") as file:
         file.write(f"nameserver {OTHER}\n")
-    machine.look()
+    machine.refresh()
     assert nameservers(machine.host) == (OLD, OTHER)
     assert machine.host.history.current.number == 1
 
@@ -264,7 +264,7 @@ def test_a_link_that_leads_elsewhere_is_a_change(machine: Machine) -> None:
     assert nameservers(machine.host) == (OLD,)
     (machine.file.parent / "link").symlink_to("../run/two")
     os.replace(machine.file.parent / "link", machine.file)
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     assert nameservers(machine.host) == (NEW,)
 
 
@@ -277,22 +277,22 @@ def test_a_links_target_that_is_renamed_over_is_a_change(machine: Machine) -> No
     machine.file.symlink_to("../run/one")
     assert machine.table
     machine.replace(NEW, file=run / "one")
-    assert machine.look(seconds=0) == [HOST]
+    assert machine.refresh(seconds=0) == [HOST]
     assert nameservers(machine.host) == (NEW,)
 
 
-def test_a_link_to_an_older_file_began_no_earlier_than_we_last_looked(machine: Machine) -> None:
+def test_a_link_to_an_older_file_began_no_earlier_than_the_last_refresh(machine: Machine) -> None:
     """The target's ctime is from long ago; a read of a minute ago cannot have found it."""
     run = machine.directory / "host" / "run"
     run.mkdir()
     (run / "old").write_text(listing(NEW))
     machine.clock.advance(60)
-    machine.look(seconds=1)
+    machine.refresh(seconds=1)
     before = machine.clock.now
     machine.clock.advance(0.1)
     machine.file.unlink()
     machine.file.symlink_to("../run/old")
-    machine.look(age=50)
+    machine.refresh(age=50)
     assert machine.host.history.current.began >= before
 
 
@@ -301,9 +301,9 @@ def test_touching_the_file_is_no_generation(machine: Machine) -> None:
     assert machine.table
     machine.file.touch()
     machine.file.chmod(0o600)
-    assert machine.look() == []
+    assert machine.refresh() == []
     machine.file.write_text("# by hand\n" + listing(OLD))
-    assert machine.look() == []
+    assert machine.refresh() == []
     assert machine.host.history.current.number == 1
 
 
@@ -325,7 +325,7 @@ def test_whatever_stands_in_its_place_is_read_as_glibc_would(machine: Machine, m
         machine.file.write_bytes(os.urandom(1 << 16).replace(b"nameserver", b""))
     else:
         os.truncate(os.open(machine.file, os.O_CREAT | os.O_WRONLY), 100 << 20)
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     assert nameservers(machine.host) == ("127.0.0.1",)
     assert machine.host.history.current.conf.implicit
 
@@ -335,7 +335,7 @@ def test_a_host_whose_file_is_not_there_yet_begins_with_nothing(machine: Machine
     machine.file.unlink()
     assert machine.host.history.current.conf.implicit
     machine.replace(OLD)
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     assert nameservers(machine.host) == (OLD,)
 
 
@@ -368,14 +368,14 @@ def test_a_containers_change_is_its_own(machine: Machine) -> None:
     machine.process(20, "container", namespace="container")
     view = machine.see(20)
     machine.replace(NEW, file=file)
-    assert machine.look() == [view.id]
+    assert machine.refresh() == [view.id]
     assert nameservers(machine.host) == (OLD,)
     machine.replace(OTHER)
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     assert nameservers(view) == (NEW,)
 
 
-def test_a_view_is_looked_at_through_whoever_is_left(machine: Machine) -> None:
+def test_a_view_is_read_through_whoever_is_left(machine: Machine) -> None:
     """The first that saw it has exited."""
     file = machine.root("container", listing(OLD))
     for pid in (20, 21):
@@ -384,7 +384,7 @@ def test_a_view_is_looked_at_through_whoever_is_left(machine: Machine) -> None:
     machine.see(21)
     machine.end(20)
     machine.replace(NEW, file=file)
-    assert machine.look() == [view.id]
+    assert machine.refresh() == [view.id]
 
 
 def test_who_came_and_went_is_not_kept_for_a_view(machine: Machine) -> None:
@@ -396,7 +396,7 @@ def test_who_came_and_went_is_not_kept_for_a_view(machine: Machine) -> None:
     assert len(machine.host.anchors) <= 40
 
 
-def test_a_pid_that_is_used_again_is_no_way_to_look_at_a_view(machine: Machine) -> None:
+def test_a_pid_that_is_used_again_is_no_way_to_read_a_view(machine: Machine) -> None:
     """The new process may have another root."""
     machine.root("container", listing(OLD))
     machine.root("another", listing(NEW))
@@ -405,7 +405,7 @@ def test_a_pid_that_is_used_again_is_no_way_to_look_at_a_view(machine: Machine) 
     machine.end(20)
     machine.process(20, "another", namespace="another")
     machine.numbers[20] = 999
-    assert machine.look() == []
+    assert machine.refresh() == []
     assert nameservers(view) == (OLD,)
 
 
@@ -418,7 +418,7 @@ def test_a_process_that_takes_a_copy_of_its_mounts_still_sees_the_view(machine: 
     machine.process(20, "container", namespace="a copy")
     machine.numbers[20] = 777
     machine.replace(NEW, file=file)
-    assert machine.look() == [view.id]
+    assert machine.refresh() == [view.id]
     assert machine.see(20) is view
 
 
@@ -448,7 +448,7 @@ def test_a_view_outlives_the_root_that_it_was_read_through(machine: Machine) -> 
     root.unlink()
     root.symlink_to(machine.directory / "jail")
     machine.numbers[20] = 777
-    assert machine.look() == []
+    assert machine.refresh() == []
     machine.replace(NEW, file=file)
     machine.clock.advance(5)
     machine.process(21, "container", namespace="container")
@@ -463,13 +463,13 @@ def test_a_file_that_is_replaced_while_two_processes_are_compared_is_one_view(
     """Readers come at the very moment of a change: that is when everybody reads the file again."""
     assert machine.table
     machine.process(20, "host")
-    look = rootfs.place
-    looks: list[str] = []
+    place = rootfs.place
+    reads: list[str] = []
 
     def meanwhile(root: int, path: str) -> rootfs.Place:
-        found = look(root, path)
-        if not looks:
-            looks.append(path)
+        found = place(root, path)
+        if not reads:
+            reads.append(path)
             machine.replace(NEW)
         return found
 
@@ -481,12 +481,12 @@ def test_a_file_that_is_replaced_while_two_processes_are_compared_is_one_view(
 
 
 def test_a_process_with_a_root_that_was_seen_is_not_compared_with_every_view(machine: Machine) -> None:
-    """Namespaces with a file mounted over one resolv.conf have /etc in common, and each comparison is a look."""
-    looks = 0
+    """Namespaces with a file mounted over one resolv.conf have /etc in common, and each comparison is a read."""
+    reads = 0
 
     def counting(kind: str, proc: str, pid: int, *arguments: object) -> object:
-        nonlocal looks
-        looks += 1
+        nonlocal reads
+        reads += 1
         return read_directly(kind, proc, pid, *arguments)
 
     for pid in range(7, 27):
@@ -500,7 +500,7 @@ def test_a_process_with_a_root_that_was_seen_is_not_compared_with_every_view(mac
     machine.numbers[30] = machine.numbers[26]
     machine.table._root_reader = counting
     machine.see(30)
-    assert looks < 5
+    assert reads < 5
 
 
 def test_many_views_that_change_at_once_are_seen_at_once(machine: Machine) -> None:
@@ -515,8 +515,8 @@ def test_many_views_that_change_at_once_are_seen_at_once(machine: Machine) -> No
     machine.replace(NEW)
     some = [machine.host, machine.see(20)]
     machine.clock.offset = time.time_ns() - machine.clock.now
-    assert machine.table.look(some) == some
-    assert len(machine.look(seconds=0)) == 99
+    assert machine.table.refresh(some) == some
+    assert len(machine.refresh(seconds=0)) == 99
     assert all(nameservers(view) == (NEW,) for view in machine.table.views.values())
 
 
@@ -575,7 +575,7 @@ def test_a_history_goes_on_after_a_restart(machine: Machine) -> None:
     machine.replace(NEW)
     assert machine.table
     machine.replace(OTHER)
-    machine.look()
+    machine.refresh()
     before = machine.host.history
     machine.clock.advance(30)
     again = _restarted(machine)
@@ -600,12 +600,12 @@ def test_a_restart_in_an_empty_moment_makes_no_generation_of_it(machine: Machine
     again = _restarted(machine)
     assert again.host.history.current.number == 1
     machine.file.write_text(listing(OLD))
-    again.look()
+    again.refresh()
     assert again.host.history.current.number == 1
 
 
 def test_a_view_that_only_the_previous_daemon_saw_is_recalled_and_resumed(machine: Machine) -> None:
-    """A process is restored before anybody has looked through it."""
+    """A process is restored before its root directory was read."""
     file = machine.root("container", listing(OLD))
     machine.process(20, "container", namespace="container")
     name = machine.see(20).id
@@ -648,14 +648,14 @@ def test_a_forwarders_own_file_is_still_that_file_after_a_restart(machine: Machi
     assert again.table.recall(name) is not None
     again.judged_by = {name}
     view = again.see(20, path)
-    again.look()
+    again.refresh()
     assert view.path == path
     assert nameservers(view) == (OTHER,)
     assert view.history.current.number == 1
 
 
 def test_without_pid_1_the_hosts_view_is_ours(machine: Machine) -> None:
-    """In a container, or where PID 1 may not be looked at."""
+    """In a container, or where PID 1 may not be read."""
     machine.process(50, "host")
     (machine.tree.directory / "1" / "root").unlink()
     (machine.tree.directory / "self").symlink_to("50")
@@ -679,10 +679,10 @@ def test_a_large_file_that_changes_all_the_time_is_not_read_all_the_time(
     monkeypatch.setattr(Root, "lines_that_matter", slowly)
     for _ in range(40):
         machine.file.write_text("# nothing\n" * 200_000)
-        machine.look(seconds=0.1)
+        machine.refresh(seconds=0.1)
     assert 2 <= len(reads) <= 5
     machine.replace(NEW)
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     assert nameservers(machine.host) == (NEW,)
 
 
@@ -702,17 +702,17 @@ def test_a_view_that_does_not_answer_stays_as_it_was_and_is_counted(machine: Mac
     view = machine.see(20)
     silent.add(20)
     for _ in range(5):
-        machine.look()
+        machine.refresh()
     assert (nameservers(view), machine.table.unreadable) == ((OLD,), 1)
     silent.clear()
     assert machine.see(21) is view
-    machine.look()
+    machine.refresh()
     silent.add(20)
     (machine.directory / "container" / "etc" / "resolv.conf").write_text(listing(NEW))
-    machine.look()
+    machine.refresh()
     assert (nameservers(view), machine.table.unreadable) == ((NEW,), 1), "another process showed it"
     silent.add(21)
-    machine.look()
+    machine.refresh()
     assert (nameservers(view), machine.table.unreadable) == ((NEW,), 2)
 
 
@@ -731,16 +731,16 @@ def test_many_containers_with_a_file_of_their_own_are_not_compared_with_each_oth
         return seen._replace(place=seen.place._replace(mounted=own, file=own)) if kind == "file_status" else seen
 
     table = ViewTable(Procfs(machine.tree.root), machine.clock, machine.numbers.get, {}, root_reader=root_reader)
-    looks = []
+    reads = []
     for pid in range(10, 40):
         machine.process(pid, "host", namespace=f"container {pid}")
         asked.clear()
         view = table.see(pid)
         assert view is not None
-        looks.append(len(asked))
+        reads.append(len(asked))
         assert table.see(pid) is view
-    assert len(table.views) == 1 + len(looks)
-    assert looks[-1] == looks[0]
+    assert len(table.views) == 1 + len(reads)
+    assert reads[-1] == reads[0]
 
 
 # An anchor that comes to see another file.
@@ -777,7 +777,7 @@ def test_an_anchor_that_mounts_a_file_over_its_own_is_no_anchor_any_more(machine
     assert machine.see(21) is view
     before = view.history
     _mounted(machine, {20: 99})
-    assert machine.look() == []
+    assert machine.refresh() == []
     assert view.history == before
     assert 20 not in view.anchors
     other = machine.see(20)
@@ -793,13 +793,13 @@ def test_a_file_that_is_mounted_over_that_of_the_last_anchor_is_the_views(machin
     view = machine.see(20)
     _mounted(machine, {20: 99})
     machine.replace(NEW, file=file)
-    assert machine.look() == [view.id]
+    assert machine.refresh() == [view.id]
     assert nameservers(view) == (NEW,)
     assert machine.see(20) is view
 
 
 def test_a_file_that_is_mounted_over_is_the_views_though_others_saw_it_who_have_exited(machine: Machine) -> None:
-    """Who has exited sees nothing any more, also if nobody has looked at the view since."""
+    """Who has exited sees nothing any more, also if the view was not refreshed since."""
     file = machine.root("container", listing(OLD))
     for pid in (20, 21):
         machine.process(pid, "container", namespace="second")
@@ -808,7 +808,7 @@ def test_a_file_that_is_mounted_over_is_the_views_though_others_saw_it_who_have_
     machine.end(21)
     _mounted(machine, {20: 99})
     machine.replace(NEW, file=file)
-    assert machine.look() == [view.id]
+    assert machine.refresh() == [view.id]
     assert nameservers(view) == (NEW,)
 
 
@@ -820,7 +820,7 @@ def test_a_file_that_is_mounted_over_the_hosts_is_the_hosts(machine: Machine) ->
     machine.process(1001, "mounted")
     (machine.tree.directory / "1" / "root").unlink()
     (machine.tree.directory / "1" / "root").symlink_to(machine.directory / "mounted")
-    assert machine.look() == [HOST]
+    assert machine.refresh() == [HOST]
     assert nameservers(machine.host) == (NEW,)
     assert machine.see(20) is not machine.host
 
@@ -842,7 +842,7 @@ def test_a_name_that_a_living_view_bears_is_not_used_again(machine: Machine) -> 
 
 
 def test_one_of_a_batch_that_does_not_answer_keeps_the_others_from_nothing(machine: Machine) -> None:
-    """The batch fails as one, and each is looked at by itself then."""
+    """The batch fails as one, and each is refreshed by itself then."""
     files = {}
     for pid in range(20, 30):
         files[pid] = machine.root(f"c{pid}", listing(OLD))
@@ -857,12 +857,12 @@ def test_one_of_a_batch_that_does_not_answer_keeps_the_others_from_nothing(machi
     machine.table._root_reader = root_reader
     for file in files.values():
         machine.replace(NEW, file=file)
-    assert sorted(machine.look()) == sorted(view.id for pid, view in views.items() if pid != 20)
+    assert sorted(machine.refresh()) == sorted(view.id for pid, view in views.items() if pid != 20)
     assert nameservers(views[20]) == (OLD,)
     assert machine.table.unreadable == 1
 
 
-def test_a_file_that_cannot_be_looked_at_now_is_looked_at_later_and_loses_no_anchor(machine: Machine) -> None:
+def test_a_file_that_cannot_be_read_now_is_read_later_and_loses_no_anchor(machine: Machine) -> None:
     """For lack of memory, or of a free root reader: that says nothing of the process."""
     file = machine.root("container", listing(OLD))
     machine.process(20, "container", namespace="second")
@@ -878,7 +878,7 @@ def test_a_file_that_cannot_be_looked_at_now_is_looked_at_later_and_loses_no_anc
 
     machine.table._root_reader = root_reader
     machine.replace(NEW, file=file)
-    assert machine.look() == []
+    assert machine.refresh() == []
     busy = False
-    assert machine.look() == [view.id]
+    assert machine.refresh() == [view.id]
     assert machine.table.unreadable == 0

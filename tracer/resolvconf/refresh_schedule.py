@@ -1,7 +1,7 @@
-"""When to look at which views: at once if inotify reports a change, and at all of them after a mount anywhere.
+"""When to refresh which views: at once if inotify reports a change, and all of them after a mount anywhere.
 
 Neither reports everything. A view on a network file system, on one in user space, or in a container that floods us
-with events is looked at twice a second. And each is looked at once in a while whatever is reported, for what sends no
+with events is refreshed twice a second. And each is refreshed once in a while whatever is reported, for what sends no
 event, such as a write below an overlay.
 """
 
@@ -20,14 +20,14 @@ from tracer.resolvconf.history import SECOND
 from tracer.resolvconf.view import View
 from tracer.resolvconf.view_table import ViewTable
 
-__all__ = ["LookSchedule"]
+__all__ = ["RefreshSchedule"]
 
 _OFTEN_SECONDS = 0.25
-"""Between looks, however often something is reported; and while a change is not yet believed."""
+"""Between refreshes, however often something is reported; and while a change is not yet believed."""
 _USUAL_SECONDS = 0.5
-"""Between looks at what cannot be watched, and at all after mounts."""
+"""Between refreshes of what cannot be watched, and of all after mounts."""
 _SELDOM_SECONDS = 5.0
-"""Between looks at the host's file and at a part of the others, whatever is reported."""
+"""Between refreshes of the host's view and of a part of the others, whatever is reported."""
 _PARTS = 6
 _REFUSED_SECONDS = 30.0
 """After which it is tried again to watch what could not be watched."""
@@ -35,13 +35,13 @@ _REPORTED_WITHIN = SECOND // 2
 """What is reported has happened within this time, in nanoseconds: longer than the daemon does anything else."""
 
 
-class LookSchedule:
-    """When to call :meth:`look`."""
+class RefreshSchedule:
+    """When to call :meth:`refresh`."""
 
     def __init__(
         self, views: ViewTable, paths: WatchedPaths, boot: Callable[[], int], *, mounts_are_reported: bool
     ) -> None:
-        """Begin with a look at all. ``boot`` gives boot time in nanoseconds.
+        """Begin with a refresh of all. ``boot`` gives boot time in nanoseconds.
 
         ``mounts_are_reported``: whether :meth:`note_mount` is called after each mount. Without, nothing can be watched,
         since inotify does not report what is mounted over a file.
@@ -61,7 +61,7 @@ class LookSchedule:
         """Where each watched view is, until a change of it is reported: elsewhere others are watched."""
         self._refused: dict[str, float] = {}
         """When each was tried that could not be watched."""
-        self._looked = self._looked_usual = self._looked_seldom = float("-inf")
+        self._refreshed = self._usual_at = self._seldom_at = float("-inf")
         self._part = 0
 
     @property
@@ -70,7 +70,7 @@ class LookSchedule:
         return self._ready.fileno()
 
     def take_reports(self) -> None:
-        """Take what is reported. Until the next look inotify is not listened to any more: that may be too much."""
+        """Take what is reported. Until the next refresh inotify is not listened to any more: that may be too much."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._mounts)
         if self._can_watch and self._is_listening:
@@ -94,24 +94,24 @@ class LookSchedule:
 
     @property
     def seconds_left(self) -> float:
-        """How many seconds are left until the next look; none or less if it is due."""
-        due = self._looked_seldom + _SELDOM_SECONDS
+        """How many seconds are left until the next refresh; none or less if it is due."""
+        due = self._seldom_at + _SELDOM_SECONDS
         seen = self._seen_views()
         if not self._is_listening or any(self._is_urgent(view) for view in seen):
-            due = min(due, self._looked + _OFTEN_SECONDS)
+            due = min(due, self._refreshed + _OFTEN_SECONDS)
         if self._is_mounted or any(view.id in self._refused for view in seen):
-            due = min(due, self._looked_usual + _USUAL_SECONDS)
+            due = min(due, self._usual_at + _USUAL_SECONDS)
         return due - time.monotonic()
 
-    def look(self) -> list[View]:
-        """Look at the views that it is time for; gives those with a new generation."""
+    def refresh(self) -> list[View]:
+        """Refresh the views that are due; gives those with a new generation."""
         self._forget_gone()
         now = time.monotonic()
         views = self._due(now)
         self._watch([view for view in views if self._has_to_be_watched(view, now)], now)
-        changed = self._views.look(views)
+        changed = self._views.refresh(views)
         self._note_places(views)
-        self._looked = time.monotonic()
+        self._refreshed = time.monotonic()
         self._listen(listening=True)
         return changed
 
@@ -123,18 +123,18 @@ class LookSchedule:
     def _due(self, now: float) -> list[View]:
         views = self._views.views
         due = {view.id for view in self._seen_views() if self._is_urgent(view)}
-        if now >= self._looked_usual + _USUAL_SECONDS:
-            self._looked_usual = now
+        if now >= self._usual_at + _USUAL_SECONDS:
+            self._usual_at = now
             due |= views.keys() if self._is_mounted else self._refused.keys()
             self._is_mounted = False
-        if now >= self._looked_seldom + _SELDOM_SECONDS:
-            self._looked_seldom = now
+        if now >= self._seldom_at + _SELDOM_SECONDS:
+            self._seldom_at = now
             self._part += 1
             due |= {self._views.host.id, *list(views)[self._part % _PARTS :: _PARTS]}
         return [views[key] for key in views if key in due]
 
     def _seen_views(self) -> list[View]:
-        """Give the views that there is a process to look through."""
+        """Give the views that a process is known to see."""
         return [view for view in self._views.views.values() if view.anchors]
 
     def _is_urgent(self, view: View) -> bool:
@@ -163,7 +163,7 @@ class LookSchedule:
         self._refused.setdefault(key, time.monotonic())
 
     def _note_places(self, views: Collection[View]) -> None:
-        """Note where the views were found. One that is elsewhere now is watched there at the next look."""
+        """Note where the views were found. One that is elsewhere now is watched there at the next refresh."""
         for view in views:
             if self._views.is_silent(view):
                 self._refuse(view.id)

@@ -1,4 +1,4 @@
-"""Which views are looked at when: at once if a change is reported, and often if none can be."""
+"""Which views are refreshed when: at once if a change is reported, and often if none can be."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.support.doubles import NEW, OLD, OTHER
 from tests.unit.tracer.resolvconf.test_view_table import Machine, listing, nameservers
 from tracer.observe.watched_paths import WatchedPaths
 from tracer.resolvconf.history import SECOND
-from tracer.resolvconf.look_schedule import LookSchedule
+from tracer.resolvconf.refresh_schedule import RefreshSchedule
 
 NOTICED_SECONDS = 1.0
 """Every change is noticed within this time, and one that is written in place is believed 0.2 s after it was seen."""
 SETTLE_SECONDS = 0.2
 LONG_SECONDS = 1.5
-"""Longer than until any look that a report, or the lack of reports, calls for."""
+"""Longer than until any refresh that a report, or the lack of reports, calls for."""
 
 
 class Bench:
@@ -32,7 +32,7 @@ class Bench:
         machine.process(20, "container", namespace="container")
         self.container = machine.see(20)
         self.paths = WatchedPaths()
-        self.schedule = LookSchedule(
+        self.schedule = RefreshSchedule(
             machine.table, self.paths, machine.clock.boot, mounts_are_reported=mounts_are_reported
         )
 
@@ -46,13 +46,13 @@ class Bench:
         self.machine.clock.advance(seconds)
         time.sleep(seconds)
 
-    def look_until_idle(self) -> list[str]:
-        """Look whenever it is due, until nothing is within some seconds; gives which views have changed."""
+    def refresh_until_idle(self) -> list[str]:
+        """Refresh whenever it is due, until nothing is within some seconds; gives which views have changed."""
         changed = []
         self.take()
         while (left := self.schedule.seconds_left) < LONG_SECONDS:
             self.pass_time(max(0.0, left))
-            changed += [view.id for view in self.schedule.look()]
+            changed += [view.id for view in self.schedule.refresh()]
             self.take()
         return changed
 
@@ -70,9 +70,9 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.fixture
 def bench(machine: Machine) -> Iterator[Bench]:
-    """Give a schedule that has looked at all, and gets reports of everything."""
+    """Give a schedule that has refreshed all, and gets reports of everything."""
     bench = Bench(machine, mounts_are_reported=True)
-    assert bench.look_until_idle() == []
+    assert bench.refresh_until_idle() == []
     yield bench
     bench.close()
 
@@ -85,29 +85,29 @@ def blind(machine: Machine) -> Iterator[Bench]:
     bench.close()
 
 
-def test_the_first_look_is_due_at_once(blind: Bench) -> None:
+def test_the_first_refresh_is_due_at_once(blind: Bench) -> None:
     """And then the next is not."""
     assert blind.schedule.seconds_left <= 0
-    blind.schedule.look()
+    blind.schedule.refresh()
     assert blind.schedule.seconds_left > 0
 
 
 def test_a_change_is_noticed_in_time_without_a_watch(blind: Bench) -> None:
-    """Two looks: one that sees it, and one that believes it."""
-    blind.schedule.look()
+    """Two refreshes: one that sees it, and one that believes it."""
+    blind.schedule.refresh()
     first = blind.schedule.seconds_left
     blind.pass_time(first)
     blind.container_file.write_text(listing(NEW))
-    assert blind.schedule.look() == []
+    assert blind.schedule.refresh() == []
     second = blind.schedule.seconds_left
     assert SETTLE_SECONDS <= second < first
     assert first + second < NOTICED_SECONDS
     blind.pass_time(second)
-    assert blind.schedule.look() == [blind.container]
+    assert blind.schedule.refresh() == [blind.container]
 
 
 @pytest.mark.parametrize("whose", ["host", "container"])
-def test_what_is_reported_is_looked_at_at_once(bench: Bench, whose: str) -> None:
+def test_what_is_reported_is_refreshed_at_once(bench: Bench, whose: str) -> None:
     """And nothing else is due for long."""
     view = bench.machine.host if whose == "host" else bench.container
     bench.pass_time(SETTLE_SECONDS + SETTLE_SECONDS)
@@ -115,7 +115,7 @@ def test_what_is_reported_is_looked_at_at_once(bench: Bench, whose: str) -> None
     assert bench.schedule.seconds_left > NOTICED_SECONDS
     bench.take()
     assert bench.schedule.seconds_left <= 0
-    assert bench.look_until_idle() == [view.id]
+    assert bench.refresh_until_idle() == [view.id]
     assert nameservers(view) == (NEW,)
 
 
@@ -137,26 +137,26 @@ def lead_elsewhere(file: Path) -> None:
 def test_what_the_path_leads_to_now_is_watched(bench: Bench, begin: Callable[[Path], None]) -> None:
     """Directories that were not there when it was watched first."""
     begin(bench.container_file)
-    bench.look_until_idle()
+    bench.refresh_until_idle()
     target = Path(os.path.realpath(bench.container_file))
     target.write_text(listing(NEW))
-    bench.look_until_idle()
+    bench.refresh_until_idle()
     assert nameservers(bench.container) == (NEW,)
     target.write_text(listing(OTHER))
-    bench.look_until_idle()
+    bench.refresh_until_idle()
     assert nameservers(bench.container) == (OTHER,)
 
 
 def test_a_view_that_is_new_is_watched_too(bench: Bench) -> None:
-    """It is looked at soon, since its file may have changed before it was watched."""
+    """It is refreshed soon, since its file may have changed before it was watched."""
     file = bench.machine.root("another", listing(OLD))
     bench.machine.process(30, "another", namespace="another")
     another = bench.machine.see(30)
     file.write_text(listing(NEW))
     assert bench.schedule.seconds_left < NOTICED_SECONDS
-    assert bench.look_until_idle() == [another.id]
+    assert bench.refresh_until_idle() == [another.id]
     bench.machine.replace(OTHER, file=file)
-    assert bench.look_until_idle() == [another.id]
+    assert bench.refresh_until_idle() == [another.id]
 
 
 def test_a_mount_concerns_all(bench: Bench) -> None:
@@ -167,55 +167,55 @@ def test_a_mount_concerns_all(bench: Bench) -> None:
     root.symlink_to(other.parent.parent)
     bench.schedule.note_mount()
     assert bench.schedule.seconds_left < NOTICED_SECONDS
-    assert bench.look_until_idle() == [bench.container.id]
+    assert bench.refresh_until_idle() == [bench.container.id]
     bench.machine.replace(OTHER, file=other)
-    assert bench.look_until_idle() == [bench.container.id]
+    assert bench.refresh_until_idle() == [bench.container.id]
 
 
-def test_mounts_without_end_are_no_looks_without_end(bench: Bench) -> None:
-    """A machine that starts one container after the other looks at all views twice a second."""
+def test_mounts_without_end_are_no_refreshes_without_end(bench: Bench) -> None:
+    """A machine that starts one container after the other refreshes all views twice a second."""
     bench.schedule.note_mount()
     bench.pass_time(max(0.0, bench.schedule.seconds_left))
-    bench.schedule.look()
+    bench.schedule.refresh()
     bench.schedule.note_mount()
     assert bench.schedule.seconds_left > SETTLE_SECONDS
 
 
-def test_a_flood_ends_the_watch_and_not_the_looks(bench: Bench) -> None:
-    """Who touches its files all the time is looked at as if it could not be watched."""
+def test_a_flood_ends_the_watch_and_not_the_refreshes(bench: Bench) -> None:
+    """Who touches its files all the time is refreshed as if it could not be watched."""
     for number in range(1000):
         (bench.container_file.parent / str(number)).touch()
     for _ in range(3):
         bench.take()
         bench.pass_time(max(0.0, bench.schedule.seconds_left))
-        bench.schedule.look()
+        bench.schedule.refresh()
     bench.take()
     assert 0 < bench.schedule.seconds_left < NOTICED_SECONDS
     bench.machine.replace(NEW, file=bench.container_file)
     bench.pass_time(bench.schedule.seconds_left)
-    assert bench.schedule.look() == [bench.container]
+    assert bench.schedule.refresh() == [bench.container]
 
 
 def test_a_report_dates_a_change_that_nothing_else_does(bench: Bench) -> None:
     """A link that leads to an older file: it did so no earlier than it was reported."""
     (bench.container_file.parent / "older").write_text(listing(NEW))
     os.utime(bench.container_file.parent / "older", (1, 1))
-    bench.look_until_idle()
+    bench.refresh_until_idle()
     bench.machine.clock.advance(100)
     (bench.container_file.parent / "new").symlink_to("older")
     (bench.container_file.parent / "new").rename(bench.container_file)
     before = bench.machine.clock.boot() - SECOND
-    bench.look_until_idle()
+    bench.refresh_until_idle()
     assert nameservers(bench.container) == (NEW,)
     assert bench.container.history.current.began >= before
 
 
-def test_nobody_left_to_look_through_is_waited_for_no_more(bench: Bench) -> None:
+def test_nobody_left_to_read_through_is_waited_for_no_more(bench: Bench) -> None:
     """The container has exited: nothing is due for it, and its watches are gone."""
     bench.machine.end(20)
     bench.schedule.note_mount()
-    bench.look_until_idle()
+    bench.refresh_until_idle()
     bench.pass_time(max(0.0, bench.schedule.seconds_left))
-    bench.schedule.look()
+    bench.schedule.refresh()
     assert bench.container.id not in bench.paths
     assert bench.machine.host.id in bench.paths
