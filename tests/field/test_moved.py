@@ -176,9 +176,9 @@ def test_retries_after_its_own_read(programs: ProgramSet) -> None:
 
 @pytest.mark.parametrize("name", POLLERS)
 def test_a_poller_recovers_by_itself(programs: ProgramSet, name: str) -> None:
-    """Who looks at the file every few seconds need not be restarted."""
+    """Who checks the file every few seconds need not be restarted."""
     row = programs.after[name]
-    assert_says(row, "looks at the file every 9 s and will recover by itself$", "it follows by itself within 9 s")
+    assert_says(row, "checks the file every 9 s and will recover by itself$", "it follows by itself within 9 s")
     row = programs.querying(name, NEW)
     row = programs.stage.wait(programs.pids[name], lambda row: of_pair(row, OLD) == "retired", "it to follow")
     assert row["state"] == "current"

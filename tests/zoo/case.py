@@ -72,7 +72,7 @@ MINUTE = r"(59|6[0-2]) s"
 LOOKS_EACH_MINUTE = Expected(
     "stale",
     "direct",
-    rf"it looks at the file every {MINUTE} and will recover by itself$",
+    rf"it checks the file every {MINUTE} and will recover by itself$",
     rf"^wait {MINUTE}: it follows by itself within {MINUTE}; or restart \S+ \(pid \d+\)$",
 )
 EARLY_SECONDS = 65.0

@@ -92,7 +92,7 @@ CASES = [
             "stale",
             "direct",
             # Or seen between its read and its next lookup.
-            r"it (looks at the file every [45] s and will recover by itself"
+            r"it (checks the file every [45] s and will recover by itself"
             r"|has re-read the file since \(generation 2\), and not queried the old server after that)$",
             r"^wait ([45] s: it follows by itself within [45] s; or restart|for its next lookup: it may follow now; )",
         ),

@@ -19,7 +19,7 @@ from tracer.verdict.states import State
 _WHY = {
     Cause.READ_ONCE: "{who} has not re-read the file since generation {generation}",
     Cause.CHECKED_ONCE: "{who} has not checked the file since generation {generation}",
-    Cause.POLLS: "{who} looks at the file every {seconds} s and will recover by itself",
+    Cause.POLLS: "{who} checks the file every {seconds} s and will recover by itself",
     Cause.RE_READ: "{who} has re-read the file since (generation {generation}), and not queried the old "
     "server after that",
     Cause.PINNED: "{who} re-read the file (generation {generation}) and still queries the old server: its own "

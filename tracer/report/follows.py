@@ -19,8 +19,8 @@ _REASONS = {
     Because.LATE: "checks the file some time before it queries: another resolver in it may check, and this one stay",
     Because.TWO_WAYS: "checks the file before some of its queries only: a second resolver in it may stay",
     Because.INHERITS: "checks the file before it queries, but its parent read it before: that resolver may stay",
-    Because.WATCHES: "does not look at the file, but inotify tells it or its parent of changes: it may re-read it then",
-    Because.UNSEEN: "is a 32-bit program: its looks at the file cannot be seen",
+    Because.WATCHES: "does not check the file, but inotify tells it or its parent of changes: it may re-read it then",
+    Because.UNSEEN: "is a 32-bit program: whether it checks the file cannot be seen",
     Because.FORWARDS: "queries on behalf of others: it is not known where it takes its upstreams from",
 }
 _TRIED_NSCD = (ProcessFlag.ANSWERED | ProcessFlag.REFUSED) << Service.NSCD
@@ -107,7 +107,7 @@ def _too_few(process: Process, watching_since: int) -> str:
     older = "; it started before resolvtrace" if process.id.birth < watching_since else ""
     if not pattern.queries and not pattern.looks:
         return f"has queried no listed server{older}"
-    since = "since its last look at the file" if pattern.looks else "so far"
+    since = "since it last checked the file" if pattern.looks else "so far"
     return f"sent {_queries(pattern.queries)} over {pattern.seconds:.0f} s {since}: too few to tell{older}"
 
 

@@ -359,7 +359,7 @@ def test_a_process_that_reads_at_a_steady_pace_will_recover() -> None:
         world.read(10)
     world.stay_behind(10)
     reason, advice = said(world)
-    assert reason.endswith("it looks at the file every 30 s and will recover by itself")
+    assert reason.endswith("it checks the file every 30 s and will recover by itself")
     assert advice.startswith("wait 30 s: it follows by itself within 30 s; or restart")
 
 

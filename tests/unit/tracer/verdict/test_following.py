@@ -91,7 +91,7 @@ def answer(world: World, pid: int = 10) -> tuple[str, str]:
         (every(5, World.check), 40, "yes", "checks the file every 5 s: it follows within that if the file's mtime"),
         (every(60, World.read), 200, "yes", "re-reads the file every 60 s"),
         (ask, 40, "no", "sent 40 queries over 39 s without checking or re-reading the file"),
-        (ask, 20, "unknown", "sent 20 queries over 19 s since its last look at the file: too few to tell"),
+        (ask, 20, "unknown", "sent 20 queries over 19 s since it last checked the file: too few to tell"),
         (lambda *_: None, 5, "unknown", "has queried no listed server"),
         (
             lambda world, second: world.query(10) if second % 20 == 0 else None,
