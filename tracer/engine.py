@@ -38,8 +38,8 @@ from tracer.report.snapshot import Snapshot
 from tracer.report.snapshots import Snapshots, view_snapshot
 from tracer.resolvconf.history import SECOND
 from tracer.resolvconf.refresh_schedule import RefreshSchedule
-from tracer.resolvconf.view import View
-from tracer.resolvconf.view_table import HOST, ViewTable
+from tracer.resolvconf.view import HOST, View
+from tracer.resolvconf.view_table import ViewTable
 from tracer.restoration import Restoration, is_same_process
 from tracer.verdict.rules import Policy
 from tracer.verdict.verdict import Suspend

@@ -19,7 +19,7 @@ from typing import IO
 from tracer.errors import ResolvtraceError
 from tracer.ledger.plain import dump, structure
 from tracer.ledger.saved import SCHEMA, Saved, merged
-from tracer.resolvconf.view_table import HOST
+from tracer.resolvconf.view import HOST
 
 _NAME, _JOURNAL, _LOCK = "state.json", "journal.jsonl", "lock"
 _TAKES_NOTHING = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT})

@@ -121,7 +121,7 @@ class Machine:
                 return seen.view
         view = (
             self._see(pid, root)
-            or self._views.of_root(root)
+            or self._views.reader.of_root(root)
             or self._see(parent, root)
             or self._see_through_others(pid, root)
         )
@@ -136,7 +136,7 @@ class Machine:
 
     def _note_anchor(self, view: View | None, pid: int, root: int) -> None:
         if view is not None and root and self._lineage.root_number(pid) == root:
-            self._views.note_anchor(view, pid, root)
+            self._views.reader.note_anchor(view, pid, root)
 
     def own_view(self, subject: Subject) -> View | None:
         """Find the view that a process has: that of the root it was seen in or, if that is gone, of the one it has."""
@@ -186,11 +186,11 @@ class Machine:
             view = self._see(subject.tgid, subject.root)
             if view is None and self._lineage.root_number(subject.tgid) == subject.root:
                 return None, self._procfs.root_name(subject.tgid) + RESOLV_CONF
-        return view or self._views.of_root(subject.root), ""
+        return view or self._views.reader.of_root(subject.root), ""
 
     def _view_opened(self, subject: Subject, inode: int, device: int) -> View | None:
         """Find the view that a process has; if that is not of the file which it opened, read it again."""
-        known = self._views.of_root(subject.root)
+        known = self._views.reader.of_root(subject.root)
         if known is not None and self._is_file(known, inode, device):
             self._note_anchor(known, subject.tgid, subject.root)
             return known

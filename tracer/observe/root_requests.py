@@ -57,9 +57,17 @@ def _place(values: Values) -> rootfs.Place:
     return rootfs.Place(rootfs.Identity(*directory), _identity(mounted), _identity(file))
 
 
+def _changed_file(root: int, path: str, known: Values | None) -> rootfs.FileStatus:
+    return rootfs.changed_file(root, path, _signature(known))
+
+
+def _plain_status(status: rootfs.FileStatus) -> Values:
+    return (status.place, status.signature, None if status.lines is None else _text(status.lines))
+
+
 def _file_status(values: Values) -> rootfs.FileStatus:
-    place, signature = values
-    return rootfs.FileStatus(_place(place), _signature(signature))
+    place, signature, lines = values
+    return rootfs.FileStatus(_place(place), _signature(signature), None if lines is None else _bytes(lines))
 
 
 def _of_many(read: Callable[..., Any]) -> Callable[..., list[Any]]:
@@ -114,8 +122,8 @@ def _bytes(value: str) -> bytes:
 _KINDS = {
     "signature": _Kind(_below_root(rootfs.signature), _as_it_is, _signature),
     "place": _Kind(_below_root(rootfs.place), _as_it_is, _place),
-    "file_status": _Kind(_below_root(rootfs.file_status), _as_it_is, _file_status),
-    "file_statuses": _Kind(_of_many(rootfs.file_status), _plain_many(_as_it_is), _found_many(_file_status)),
+    "file_status": _Kind(_below_root(rootfs.file_status), _plain_status, _file_status),
+    "changed_files": _Kind(_of_many(_changed_file), _plain_many(_plain_status), _found_many(_file_status)),
     "watch_paths": _Kind(_of_many(watch_path), _plain_many(_plain_watches), _found_many(_watches)),
     "lines": _Kind(_below_root(rootfs.read_lines_that_matter), _text, _bytes),
     "is_same_file": _Kind(_below_root(rootfs.is_same_file), _as_it_is, _as_it_is),

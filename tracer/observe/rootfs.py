@@ -24,6 +24,8 @@ _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_IN_ROOT = 0x10
 
 MOST_BYTES = 128 << 20
+SMALL_BYTES = 1 << 20
+"""Of a file that is read together with others."""
 _CHUNK = 1 << 20
 _LONGEST_LINE = 4096
 # struct statx, linux/stat.h: the mask first, stx_btime behind 80 bytes.
@@ -108,6 +110,8 @@ class FileStatus(NamedTuple):
 
     place: Place
     signature: Signature | None
+    lines: bytes | None = None
+    """See :func:`read_lines_that_matter`; None if they were not read with it."""
 
 
 def _identity(status: os.stat_result) -> Identity:
@@ -231,6 +235,14 @@ def file_status(root: int, path: str) -> FileStatus:
             with _ignored(), _opened(directory, name, os.O_PATH | os.O_NOFOLLOW, 0) as covered:
                 mounted = _identity(os.fstat(covered))
         return FileStatus(Place(_directory_identity(directory), mounted, file.identity if file else None), file)
+
+
+def changed_file(root: int, path: str, known: Signature | None) -> FileStatus:
+    """Tell the same, and what is in the file if it is small and its signature another than is known. Raises OSError."""
+    status = file_status(root, path)
+    if status.signature == known or (status.signature is not None and status.signature.bytes > SMALL_BYTES):
+        return status
+    return status._replace(lines=read_lines_that_matter(root, path))
 
 
 @contextmanager

@@ -51,11 +51,15 @@ class Root:
         return cast("bool", self.root_reader("is_same_file", self.proc, self.pid, path))
 
 
-def file_statuses(
-    root_reader: RootReader, proc: str, wanted: list[tuple[int, str]]
+def changed_files(
+    root_reader: RootReader, proc: str, wanted: list[tuple[int, str, rootfs.Signature | None]]
 ) -> list[rootfs.FileStatus | OSError]:
-    """Read the status of many files, each below the root of a process. Raises OSError as :class:`RootReader`."""
-    return cast("list[rootfs.FileStatus | OSError]", root_reader("file_statuses", proc, 0, *wanted))
+    """Read what may be new of many files (:func:`tracer.observe.rootfs.changed_file`).
+
+    ``wanted``: the pid of a process below whose root each is, its path and the signature that is known. Raises OSError
+    as :class:`RootReader`.
+    """
+    return cast("list[rootfs.FileStatus | OSError]", root_reader("changed_files", proc, 0, *wanted))
 
 
 def watch_paths(

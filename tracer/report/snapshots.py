@@ -28,8 +28,8 @@ from tracer.report.snapshot import (
     Snapshot,
     ViewSnapshot,
 )
-from tracer.resolvconf.view import View
-from tracer.resolvconf.view_table import HOST, ViewTable
+from tracer.resolvconf.view import HOST, View
+from tracer.resolvconf.view_table import ViewTable
 from tracer.verdict.states import State
 from tracer.version import VERSION
 
@@ -125,7 +125,7 @@ class Snapshots:
                 lost={
                     **self._probes.losses(),
                     **ledger.lost,
-                    unreadable: ledger.lost[unreadable] + self._views.unreadable,
+                    unreadable: ledger.lost[unreadable] + self._views.reader.unreadable,
                 },
                 unidentified=dict(self._unidentified),
                 probes=self._probes.health(),

@@ -148,7 +148,7 @@ class RefreshSchedule:
         return now >= refused + _REFUSED_SECONDS
 
     def _watch(self, views: Collection[View], now: float) -> None:
-        watched = self._views.watch(views, self._paths.descriptor) if self._can_watch else {}
+        watched = self._views.reader.watch(views, self._paths.descriptor) if self._can_watch else {}
         for view in views:
             if view.id in watched:
                 self._refused.pop(view.id, None)
@@ -165,7 +165,7 @@ class RefreshSchedule:
     def _note_places(self, views: Collection[View]) -> None:
         """Note where the views were found. One that is elsewhere now is watched there at the next refresh."""
         for view in views:
-            if self._views.is_silent(view):
+            if self._views.reader.is_silent(view):
                 self._refuse(view.id)
             elif view.id in self._views.unseen or self._watched_place.get(view.id, view.place) != view.place:
                 self._watched_place.pop(view.id, None)

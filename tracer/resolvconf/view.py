@@ -15,6 +15,8 @@ from tracer.resolvconf.history import History, first_generation, follow
 from tracer.resolvconf.parser import ResolvConf, parse
 
 RESOLV_CONF = "/etc/resolv.conf"
+HOST = "host"
+"""The name of the view that PID 1 sees."""
 FEW_ANCHORS = 16
 """As many are kept whether they live or not."""
 _MILLISECOND = 1_000_000
@@ -26,7 +28,6 @@ _SETTLE_EMPTY = 500 * _MILLISECOND
 # that dates files, or made in place, which a writer does at once.
 _SETTLE_NEW = 20 * _MILLISECOND
 # A container may write a hundred megabytes over and over: a large file is read for a twentieth of the time at most.
-_LARGE_BYTES = 1 << 20
 _REST = 20
 _UNSEEN = rootfs.Signature(rootfs.Identity(0, 0), -1, 0, 0, regular=False)
 
@@ -72,7 +73,7 @@ class View:
         if history is not None:
             self.history = history
             self._refreshed = history.current.noticed
-            self.update(root.file_status(self.path).signature, root, clock)
+            self.update(root.file_status(self.path), root, clock)
             return
         now = clock.boot()
         self._signature = root.signature(self.path)
@@ -80,11 +81,12 @@ class View:
         self.history = first_generation(conf, now, _changed(self._signature, clock) or now)
         self._refreshed = now
 
-    def update(self, signature: rootfs.Signature | None, root: Root, clock: Clock) -> bool:
+    def update(self, status: rootfs.FileStatus, root: Root, clock: Clock) -> bool:
         """Note how the file is now; True if that made a new generation. Raises OSError, see :class:`Root`.
 
-        ``root`` is where the file is read if it changed.
+        ``root`` is where the file is read if it changed, and was not read with its status.
         """
+        signature = status.signature
         now = clock.boot()
         self._is_put_off = False
         if signature is not None:
@@ -93,11 +95,11 @@ class View:
             self._refreshed = now
             return False
         if self._pending is None or self._pending.signature != signature:
-            if signature and signature.bytes > _LARGE_BYTES and now < self._large_again:
+            if signature and signature.bytes > rootfs.SMALL_BYTES and now < self._large_again:
                 self._is_put_off = True
                 return False
             try:
-                self._pending = self._read(root, signature, clock, now)
+                self._pending = self._read(root, status, clock, now)
             finally:
                 self._large_again = now + _REST * (clock.boot() - now)
         pending = self._pending
@@ -115,13 +117,22 @@ class View:
     @property
     def file(self) -> rootfs.Identity | None:
         """The file as it was last seen; None if there is none."""
-        seen = self._pending.signature if self._pending is not None else self._signature
+        seen = self.seen
         return seen.identity if seen is not None and seen is not _UNSEEN else None
+
+    @property
+    def seen(self) -> rootfs.Signature | None:
+        """The file's signature when it was last refreshed, believed or not; None if there was no file."""
+        return self._pending.signature if self._pending is not None else self._signature
 
     @property
     def place(self) -> rootfs.Place:
         """Where it was, and its file, when it was last refreshed."""
         return rootfs.Place(self.directory, self.mounted, self.file)
+
+    def move(self, place: rootfs.Place) -> None:
+        """Note that it is elsewhere now."""
+        self.directory, self.mounted = place.directory, place.mounted
 
     def resume(self, seen: View) -> None:
         """Go on with what has just been seen of it through another process."""
@@ -149,8 +160,9 @@ class View:
         """Whether a change has been seen that is not yet believed, or not yet read."""
         return self._pending is not None or self._is_put_off
 
-    def _read(self, root: Root, signature: rootfs.Signature | None, clock: Clock, now: int) -> _Pending:
-        conf = parse(root.lines_that_matter(self.path))
+    def _read(self, root: Root, status: rootfs.FileStatus, clock: Clock, now: int) -> _Pending:
+        signature = status.signature
+        conf = parse(root.lines_that_matter(self.path) if status.lines is None else status.lines)
         changed = min(_changed(signature, clock) or self._absent or now, now)
         began = max(changed, self._refreshed)
         # A rename sets the ctime and leaves the mtime: the file was whole before it came here.

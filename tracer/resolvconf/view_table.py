@@ -1,30 +1,22 @@
-"""Which resolv.conf files there are, and who sees which.
-
-A view is read through the root directory of a process that sees it (its anchor), opened each time: a
-descriptor kept open would keep a container's file system from being unmounted. A view is a file, and not a process's
-word for it: an anchor that comes to see another file in its place is no anchor any more.
-"""
+"""Which resolv.conf files there are, and who sees which."""
 
 from __future__ import annotations
 
 import os
 import posixpath
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 
 from tracer.clock import Clock
 from tracer.errors import ResolvtraceError
 from tracer.observe import rootfs
 from tracer.observe.procfs import Procfs
 from tracer.observe.root_requests import read_directly
-from tracer.observe.roots import Root, RootReader, file_statuses, watch_paths
+from tracer.observe.roots import Root, RootReader
 from tracer.resolvconf.history import History, after_suspend
-from tracer.resolvconf.view import FEW_ANCHORS, RESOLV_CONF, View
+from tracer.resolvconf.view import HOST, RESOLV_CONF, View
+from tracer.resolvconf.view_reader import ViewReader
 
-HOST = "host"
-_BATCH = 64
 _SILENT_AT_ONCE = 4
 _COMPARISONS = 12
 """Of a view with what a process sees: two reads, between which the file may be replaced, a thousand times a second."""
@@ -92,23 +84,14 @@ class ViewTable:
         self._root_number = root_number
         self._known = known
         self._survived = survived
-        self._root_reader = root_reader
-        self._silent: set[str] = set()
         self.unseen: set[str] = set()
         """Views that the last refresh could not read, though there is a process that sees them."""
-        self.unreadable = 0
-        """How often a view stopped responding."""
-        self._by_root: dict[int, View] = {}
         self.views: dict[str, View] = {}
         self.in_use: Callable[[], set[str]] = set
         """Which views living processes are judged by."""
-        self.host_pid = 1
-        try:
-            with rootfs.root_of(procfs.root, 1):
-                pass
-        except OSError:
-            self.host_pid = _own_pid(procfs)
-        host = self.see(self.host_pid)
+        host_pid = _pid_with_host_view(procfs)
+        self.reader = ViewReader(procfs.root, host_pid, root_number, root_reader)
+        host = self.see(host_pid)
         if host is None:
             raise ResolvtraceError(
                 "the host's /etc cannot be read",
@@ -123,9 +106,9 @@ class ViewTable:
         file that is not there makes a view too.
         """
         number = self._root_number(pid)
-        root = self._root(pid)
+        root = self.reader.root(pid)
         try:
-            view = self._find(root, path, self._by_root.get(number or 0))
+            view = self._find(root, path, self.reader.of_root(number or 0))
             if view is None and (absent or root.place(path).file is not None):
                 view = self._create(root, path)
         except OSError:
@@ -134,26 +117,10 @@ class ViewTable:
             return None
         for other in self.views.values():
             other.anchors.pop(pid, None)
-        self.note_anchor(view, pid, number or 0)
+        self.reader.note_anchor(view, pid, number or 0)
         if number and path == RESOLV_CONF:
-            self._by_root[number] = view
+            self.reader.note_root(number, view)
         return view
-
-    def note_anchor(self, view: View, pid: int, number: int) -> None:
-        """Note that a living process sees a view, and by which root. Those that have exited are dropped in time."""
-        view.anchors[pid] = number
-        if len(view.anchors) > view.most_anchors:
-            view.anchors = {
-                one: root for one, root in view.anchors.items() if not root or self._root_number(one) is not None
-            }
-            view.most_anchors = 2 * max(len(view.anchors), FEW_ANCHORS)
-
-    def _root(self, pid: int) -> Root:
-        return Root(self._procfs.root, pid, read_directly if pid == self.host_pid else self._root_reader)
-
-    def of_root(self, number: int) -> View | None:
-        """Find the view that a process had by what its root is called, if it cannot be read any more."""
-        return self._by_root.get(number)
 
     def of_file(self, device: int, inode: int) -> View | None:
         """Find a view by its file, as it was last seen."""
@@ -184,7 +151,7 @@ class ViewTable:
         return None
 
     def _place_of(self, view: View) -> rootfs.Place | None:
-        seen = self._file_status(view)
+        seen = self.reader.status(view)
         return seen[1].place if seen else None
 
     def _alike(self, place: rootfs.Place, path: str) -> Iterator[View]:
@@ -208,7 +175,7 @@ class ViewTable:
                     view.begin(root, self._clock, previous.history)
                     previous.resume(view)
                     return previous
-                if name in self.in_use() or any(self._anchors(previous)):
+                if name in self.in_use() or any(self.reader.anchors(previous)):
                     continue
             elif saved is not None and not _is_same(directory, saved.directory, name in self._survived):
                 if name in self._survived:
@@ -230,7 +197,9 @@ class ViewTable:
 
     def _is_previous(self, previous: View, place: rootfs.Place, name: str) -> bool:
         """Tell whether a view that had the name is the same, and nobody is left through whom it could be read."""
-        return _is_same(place.directory, previous.directory, name in self.in_use()) and not any(self._anchors(previous))
+        return _is_same(place.directory, previous.directory, name in self.in_use()) and not any(
+            self.reader.anchors(previous)
+        )
 
     def _new_view(self, name: str, path: str, mount_ns: int | None, place: rootfs.Place, root: Root) -> View:
         view = View(name, path, mount_ns, place.directory)
@@ -248,162 +217,41 @@ class ViewTable:
             self.views[name] = view
         return self.views.get(name)
 
-    # Refreshing.
-
-    def _anchors(self, view: View) -> Iterator[int]:
-        """Find the processes through which a view can be read; those that see another file now are dropped."""
-        for pid, number in list(view.anchors.items()):
-            now = self._root_number(pid) or 0
-            if now == number or self._still_sees(view, pid, now):
-                yield pid
-            else:
-                view.anchors.pop(pid, None)
-
-    def _still_sees(self, view: View, pid: int, number: int) -> bool:
-        """Tell whether a process that has another root now sees the same file there: unshare(2) copies the mounts."""
-        try:
-            place = self._root(pid).place(view.path) if number else None
-        except (BlockingIOError, TimeoutError):  # the refresh that follows says so too
-            return True
-        except OSError:
-            return False
-        if place is None or (place.directory, place.mounted) != (view.directory, view.mounted):
-            return False
-        view.anchors[pid] = number
-        self._by_root.setdefault(number, view)
-        return True
-
-    def _file_status(self, view: View) -> tuple[int, rootfs.FileStatus] | None:
-        """Read the status of a view's file through an anchor, and say which; None if that tells nothing now."""
-        silent = False
-        for pid in self._anchors(view):
-            try:
-                status = self._root(pid).file_status(view.path)
-            except BlockingIOError:  # not now; but the process is the right one
-                return None
-            except TimeoutError:  # its file system is silent; another's may not be
-                silent = True
-                continue
-            except OSError:
-                view.anchors.pop(pid, None)
-                continue
-            self._silent.discard(view.id)
-            if self._is_anchor(view, pid, status.place):
-                return pid, status
-        if silent:
-            self._fall_silent(view)
-        return None
-
-    def _is_anchor(self, view: View, pid: int, place: rootfs.Place) -> bool:
-        """Tell whether an anchor still sees the view; one that sees something else in its place is dropped."""
-        if (place.directory, place.mounted) == (view.directory, view.mounted):
-            return True
-        if view.id == HOST and pid == self.host_pid:  # the host's view is what that process sees
-            self._move(view, place)
-            return True
-        view.anchors.pop(pid, None)
-        if any(self._anchors(view)):
-            return False
-        # Nobody is left who sees what was there before: it is the view itself that has changed.
-        view.anchors[pid] = self._root_number(pid) or 0
-        self._move(view, place)
-        return True
-
-    def _move(self, view: View, place: rootfs.Place) -> None:
-        view.directory, view.mounted = place.directory, place.mounted
-
-    def _fall_silent(self, view: View) -> None:
-        if view.id not in self._silent:
-            self._silent.add(view.id)
-            self.unreadable += 1
-
     def after_suspend(self, began: int, slept: int, grace_seconds: float) -> None:
         """Let the graces stand still for as long as the machine did. Times are nanoseconds."""
         for view in self.views.values():
             view.history = after_suspend(view.history, began, slept, grace_seconds)
+
+    # Refreshing.
 
     def refresh(self, views: Collection[View] | None = None) -> list[View]:
         """Refresh these views, or all; gives those with a new generation."""
         wanted = list(self.views.values()) if views is None else views
         self.unseen.clear()
         changed = [view for view in wanted if view is self.host and self.refresh_one(view)]
-        silent = [view for view in wanted if view.id in self._silent]
+        silent = [view for view in wanted if self.reader.is_silent(view)]
         changed += [view for view in silent[:_SILENT_AT_ONCE] if self.refresh_one(view)]
-        for some in self._in_batches(wanted):
-            changed += self._refresh_many(some)
-        return changed
-
-    def watch(self, views: Collection[View], inotify: int) -> dict[str, dict[int, set[bytes]]]:
-        """Let inotify report changes of these views; gives the watches of each that can be watched, by its name."""
-        watched: dict[str, dict[int, set[bytes]]] = {}
-        if any(view is self.host for view in views):
-            watched |= self._watch_many([(self.host, self.host_pid)], read_directly, inotify)
-        for some in self._in_batches(views):
-            wanted = self._first_anchors(some)
-            try:
-                watched |= self._watch_many(wanted, self._root_reader, inotify)
-            except OSError:  # one of them does not answer
-                for one in wanted:
-                    with suppress(OSError):
-                        watched |= self._watch_many([one], self._root_reader, inotify)
-        return watched
-
-    def _watch_many(
-        self, wanted: list[tuple[View, int]], root_reader: RootReader, inotify: int
-    ) -> dict[str, dict[int, set[bytes]]]:
-        if not wanted:
-            return {}
-        paths = [(pid, view.path) for view, pid in wanted]
-        watched = watch_paths(root_reader, self._procfs.root, inotify, paths)
-        return {view.id: one for (view, _), one in zip(wanted, watched, strict=True) if not isinstance(one, OSError)}
-
-    def _in_batches(self, views: Collection[View]) -> Iterator[list[View]]:
-        """Divide what root readers are asked of: views of others that answer."""
-        others = [view for view in views if view is not self.host and not self.is_silent(view)]
-        for start in range(0, len(others), _BATCH):
-            yield others[start : start + _BATCH]
-
-    def is_silent(self, view: View) -> bool:
-        """Whether it gave no answer when it was last refreshed."""
-        return view.id in self._silent
-
-    def _first_anchors(self, views: Collection[View]) -> list[tuple[View, int]]:
-        return [(view, pid) for view in views for pid in islice(self._anchors(view), 1)]
-
-    def _refresh_many(self, views: list[View]) -> list[View]:
-        wanted = self._first_anchors(views)
-        if not wanted:
-            return []
-        try:
-            seen = file_statuses(self._root_reader, self._procfs.root, [(pid, view.path) for view, pid in wanted])
-        except OSError:  # one of them does not answer: which, is seen one by one
-            return [view for view, _ in wanted if self.refresh_one(view)]
-        changed = []
-        for (view, pid), status in zip(wanted, seen, strict=True):
-            if isinstance(status, BlockingIOError):
+        others = {view.id: view for view in wanted if view is not self.host and not self.reader.is_silent(view)}
+        for view, pid, status in self.reader.statuses(list(others.values())):
+            del others[view.id]
+            if status is None:
                 self.unseen.add(view.id)
-                continue
-            if isinstance(status, OSError) or not self._is_anchor(view, pid, status.place):
-                view.anchors.pop(pid, None)
-                is_changed = self.refresh_one(view)
-            else:
-                is_changed = self._update_view(view, pid, status)
-            if is_changed:
+            elif self._update(view, pid, status):
                 changed.append(view)
-        return changed
+        return changed + [view for view in others.values() if self.refresh_one(view)]
 
     def refresh_one(self, view: View) -> bool:
         """Refresh one view now; True if that made a new generation."""
-        seen = self._file_status(view)
+        seen = self.reader.status(view)
         if seen is None and view.anchors:
             self.unseen.add(view.id)
-        return seen is not None and self._update_view(view, *seen)
+        return seen is not None and self._update(view, *seen)
 
-    def _update_view(self, view: View, pid: int, status: rootfs.FileStatus) -> bool:
+    def _update(self, view: View, pid: int, status: rootfs.FileStatus) -> bool:
         try:
-            return view.update(status.signature, self._root(pid), self._clock)
+            return view.update(status, self.reader.root(pid), self._clock)
         except TimeoutError:
-            self._fall_silent(view)
+            self.reader.note_silent(view)
         except OSError:
             self.unseen.add(view.id)
         return False
@@ -414,11 +262,13 @@ class ViewTable:
         unused = [name for name in self.views if name not in used]
         for name in unused[: max(0, len(unused) - _KEPT_UNUSED)]:
             del self.views[name]
-        self._silent &= self.views.keys()
-        self._by_root = {
-            number: view for number, view in self._by_root.items() if view.id in self.views and number in living_roots
-        }
+        self.reader.forget(set(self.views.values()), living_roots)
 
 
-def _own_pid(procfs: Procfs) -> int:
-    return int(os.readlink(f"{procfs.root}/self"))
+def _pid_with_host_view(procfs: Procfs) -> int:
+    """Give PID 1 or, if its root directory may not be read, our own."""
+    try:
+        with rootfs.root_of(procfs.root, 1):
+            return 1
+    except OSError:
+        return int(os.readlink(f"{procfs.root}/self"))

@@ -19,8 +19,8 @@ from tracer.observe.procfs import Procfs
 from tracer.observe.root_requests import read_directly
 from tracer.observe.roots import Root
 from tracer.resolvconf.history import SECOND
-from tracer.resolvconf.view import RESOLV_CONF, View
-from tracer.resolvconf.view_table import HOST, SavedView, ViewTable
+from tracer.resolvconf.view import HOST, RESOLV_CONF, View
+from tracer.resolvconf.view_table import SavedView, ViewTable
 
 LONG = 2.0
 """Seconds in which anything settles."""
@@ -391,7 +391,7 @@ def test_who_came_and_went_is_not_kept_for_a_view(machine: Machine) -> None:
     """A million short jobs that each read the file leave nothing."""
     for pid in range(1000, 1200):
         machine.numbers[pid] = machine.numbers[1]
-        machine.table.note_anchor(machine.host, pid, machine.numbers[1])
+        machine.table.reader.note_anchor(machine.host, pid, machine.numbers[1])
         del machine.numbers[pid]
     assert len(machine.host.anchors) <= 40
 
@@ -498,13 +498,13 @@ def test_a_process_with_a_root_that_was_seen_is_not_compared_with_every_view(mac
         view.directory = etc
     machine.process(30, "root26", namespace="26")
     machine.numbers[30] = machine.numbers[26]
-    machine.table._root_reader = counting
+    machine.table.reader._root_reader = counting
     machine.see(30)
     assert reads < 5
 
 
 def test_many_views_that_change_at_once_are_seen_at_once(machine: Machine) -> None:
-    """In batches, each a single request to a root reader; and of some only, if only those are asked for."""
+    """In batches, each a single request to a root reader, lines and all; and of some only, if those are wanted."""
     files = []
     for pid in range(20, 120):
         files.append(machine.root(f"c{pid}", listing(OLD)))
@@ -516,7 +516,15 @@ def test_many_views_that_change_at_once_are_seen_at_once(machine: Machine) -> No
     some = [machine.host, machine.see(20)]
     machine.clock.offset = time.time_ns() - machine.clock.now
     assert machine.table.refresh(some) == some
+    requests: list[str] = []
+
+    def root_reader(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
+        requests.append(kind)
+        return read_directly(kind, proc, pid, *arguments)
+
+    machine.table.reader._root_reader = root_reader
     assert len(machine.refresh(seconds=0)) == 99
+    assert requests == ["changed_files"] * 2
     assert all(nameservers(view) == (NEW,) for view in machine.table.views.values())
 
 
@@ -527,14 +535,14 @@ def test_views_that_nobody_uses_are_forgotten_beyond_some(machine: Machine, monk
         machine.root(name, listing(OLD))
         machine.process(pid, name, namespace=name)
     one, two = machine.see(20), machine.see(21)
-    assert machine.table.of_root(121) is two
+    assert machine.table.reader.of_root(121) is two
     machine.judged_by = {one.id}
     machine.table.forget_unused({101, 120, 121})
     assert set(machine.table.views) == {HOST, one.id}
-    assert machine.table.of_root(121) is None
-    assert machine.table.of_root(120) is one
+    assert machine.table.reader.of_root(121) is None
+    assert machine.table.reader.of_root(120) is one
     machine.table.forget_unused({101})
-    assert machine.table.of_root(120) is None
+    assert machine.table.reader.of_root(120) is None
 
 
 @pytest.mark.parametrize(("born", "is_same"), [((5, 5), True), ((5, 6), False), ((0, 0), False)])
@@ -659,7 +667,7 @@ def test_without_pid_1_the_hosts_view_is_ours(machine: Machine) -> None:
     machine.process(50, "host")
     (machine.tree.directory / "1" / "root").unlink()
     (machine.tree.directory / "self").symlink_to("50")
-    assert machine.table.host_pid == 50
+    assert machine.table.reader._host_pid == 50
     assert nameservers(machine.host) == (OLD,)
 
 
@@ -698,22 +706,22 @@ def test_a_view_that_does_not_answer_stays_as_it_was_and_is_counted(machine: Mac
             raise TimeoutError
         return read_directly(kind, proc, pid, *arguments)
 
-    machine.table._root_reader = unless_silent
+    machine.table.reader._root_reader = unless_silent
     view = machine.see(20)
     silent.add(20)
     for _ in range(5):
         machine.refresh()
-    assert (nameservers(view), machine.table.unreadable) == ((OLD,), 1)
+    assert (nameservers(view), machine.table.reader.unreadable) == ((OLD,), 1)
     silent.clear()
     assert machine.see(21) is view
     machine.refresh()
     silent.add(20)
     (machine.directory / "container" / "etc" / "resolv.conf").write_text(listing(NEW))
     machine.refresh()
-    assert (nameservers(view), machine.table.unreadable) == ((NEW,), 1), "another process showed it"
+    assert (nameservers(view), machine.table.reader.unreadable) == ((NEW,), 1), "another process showed it"
     silent.add(21)
     machine.refresh()
-    assert (nameservers(view), machine.table.unreadable) == ((NEW,), 2)
+    assert (nameservers(view), machine.table.reader.unreadable) == ((NEW,), 2)
 
 
 def test_many_containers_with_a_file_of_their_own_are_not_compared_with_each_other(tmp_path: Path) -> None:
@@ -759,13 +767,13 @@ def _mounted(machine: Machine, over: dict[int, int]) -> None:
             return place_of(pid, seen)
         if kind == "file_status":
             return seen._replace(place=place_of(pid, seen.place))
-        if kind == "file_statuses":
+        if kind == "changed_files":
             return [
                 one._replace(place=place_of(wanted[0], one.place)) for wanted, one in zip(arguments, seen, strict=True)
             ]
         return seen
 
-    machine.table._root_reader = root_reader
+    machine.table.reader._root_reader = root_reader
 
 
 def test_an_anchor_that_mounts_a_file_over_its_own_is_no_anchor_any_more(machine: Machine) -> None:
@@ -854,12 +862,12 @@ def test_one_of_a_batch_that_does_not_answer_keeps_the_others_from_nothing(machi
             raise TimeoutError
         return read_directly(kind, proc, pid, *arguments)
 
-    machine.table._root_reader = root_reader
+    machine.table.reader._root_reader = root_reader
     for file in files.values():
         machine.replace(NEW, file=file)
     assert sorted(machine.refresh()) == sorted(view.id for pid, view in views.items() if pid != 20)
     assert nameservers(views[20]) == (OLD,)
-    assert machine.table.unreadable == 1
+    assert machine.table.reader.unreadable == 1
 
 
 def test_a_file_that_cannot_be_read_now_is_read_later_and_loses_no_anchor(machine: Machine) -> None:
@@ -871,14 +879,14 @@ def test_a_file_that_cannot_be_read_now_is_read_later_and_loses_no_anchor(machin
 
     def root_reader(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
         if busy:
-            if kind == "file_statuses":
+            if kind == "changed_files":
                 return [BlockingIOError() for _ in arguments]
             raise BlockingIOError
         return read_directly(kind, proc, pid, *arguments)
 
-    machine.table._root_reader = root_reader
+    machine.table.reader._root_reader = root_reader
     machine.replace(NEW, file=file)
     assert machine.refresh() == []
     busy = False
     assert machine.refresh() == [view.id]
-    assert machine.table.unreadable == 0
+    assert machine.table.reader.unreadable == 0
