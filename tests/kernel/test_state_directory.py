@@ -126,7 +126,7 @@ def room(directory: Path) -> int:
 UNUSABLE: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda text: text[: len(text) // 2],
     "empty": lambda _: b"",
-    "later": lambda text: text.replace(b"resolvtrace-state/3", b"resolvtrace-state/9"),
+    "later": lambda text: text.replace(b"resolvtrace-state/4", b"resolvtrace-state/9"),
 }
 
 
@@ -144,6 +144,6 @@ def test_a_state_that_cannot_be_used(tmp_path: Path, kind: str) -> None:
         assert one.log().count("state not used") == 1
         assert str(aside) in one.log()
         assert one.stop() == 0
-        assert json.loads(file.read_bytes())["schema"] == "resolvtrace-state/3"
+        assert json.loads(file.read_bytes())["schema"] == "resolvtrace-state/4"
         one.start()
         assert "state not used" not in one.log()

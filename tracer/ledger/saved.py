@@ -21,7 +21,7 @@ from tracer.observation.lineage import SavedLineage, SavedProcess, SavedResolver
 from tracer.resolvconf.view import View
 from tracer.resolvconf.view_table import SavedView
 
-SCHEMA = "resolvtrace-state/3"
+SCHEMA = "resolvtrace-state/4"
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ __all__ = ["Answering", "Answers", "AnswersSeen"]
 _SECOND = 1_000_000_000
 _RECENT = 10 * _SECOND
 _FEWEST_QUERIES = 3
-_MOST_TIMES = 2
+_MOST_SILENCES = 2
 """A nameserver that was down, and is back, may answer others first: once, and not twice."""
 
 
@@ -42,17 +42,17 @@ class Answering:
     ``last`` is when the last answer came, 0 if none was seen. ``unanswered`` queries were sent since then, or in all,
     or since the nameserver last answered others, the first of them at ``since``; ``queried`` is when the last was sent.
 
-    If it answers others meanwhile, its answers may come in a way that is not seen. ``asked`` queries were sent without
-    an answer since it answered others at ``alive``; ``times`` is how often there were many of them for long.
+    If it answers others meanwhile, its answers may come in a way that is not seen. ``unheard`` queries were sent
+    without an answer since it answered others at ``alive_at``; ``silences`` is how often there were many for long.
     """
 
     last: int = 0
     unanswered: int = 0
     since: int = 0
     queried: int = 0
-    alive: int = 0
-    asked: int = 0
-    times: int = 0
+    alive_at: int = 0
+    unheard: int = 0
+    silences: int = 0
 
     def add(self, number: int, first: int, last: int, seen: AnswersSeen, last_of_all: int = 0) -> None:
         """Add ``number`` queries, sent from ``first`` to ``last``, and the answers that were seen meanwhile.
@@ -63,28 +63,28 @@ class Answering:
             self.queried = max(self.queried, last)
         if seen.last > self.last:
             self.last, self.unanswered, self.since = seen
-            self.alive = self.asked = 0
-            self.times = self.times if self._is_heard_in_part else 0
+            self.alive_at = self.unheard = 0
+            self.silences = self.silences if self._is_heard_in_part else 0
         elif number:
             if self.unanswered and last_of_all > self.since:
                 self._begin_again(last_of_all)
             self.since = self.since if self.unanswered else max(first, self.last)
             self.unanswered += number
-            self.asked += number
+            self.unheard += number
 
     def _begin_again(self, answered: int) -> None:
-        """Wait anew from when others were answered: until then the nameserver was alive."""
+        """Count from when others were answered: until then the nameserver was alive."""
         self.unanswered = 0
-        if not self.alive:
-            self.alive, self.asked = answered, 0
-        elif self.asked >= _FEWEST_QUERIES and answered - self.alive >= _RECENT:
-            self.alive, self.asked = answered, 0
-            self.times = min(self.times + 1, _MOST_TIMES)
+        if not self.alive_at:
+            self.alive_at, self.unheard = answered, 0
+        elif self.unheard >= _FEWEST_QUERIES and answered - self.alive_at >= _RECENT:
+            self.alive_at, self.unheard = answered, 0
+            self.silences = min(self.silences + 1, _MOST_SILENCES)
 
     @property
     def _is_heard_in_part(self) -> bool:
         """Whether it was silent again and again while the nameserver answered others."""
-        return self.times == _MOST_TIMES
+        return self.silences == _MOST_SILENCES
 
     def answers(self, last_of_any: int, last_of_all: int = 0) -> Answers:
         """Tell whether it answers. ``last_of_any`` is when any nameserver last answered this process, 0 if never.
