@@ -21,7 +21,7 @@ from tracer.kernel.programs import REQUIRED, Capacities
 from tracer.kernel.records import ProcessFlag
 from tracer.ledger.ledger import Ledger
 from tracer.ledger.process import Process
-from tracer.ledger.saved import Saved, everything, what_changed
+from tracer.ledger.saved import Saved
 from tracer.ledger.store import Store
 from tracer.ledger.sweep import Sweep
 from tracer.observation.forwarders import Asker, Forwarders
@@ -41,10 +41,10 @@ from tracer.resolvconf.refresh_schedule import RefreshSchedule
 from tracer.resolvconf.view import HOST, View
 from tracer.resolvconf.view_table import ViewTable
 from tracer.restoration import Restoration, is_same_process
+from tracer.saving import Saving
 from tracer.verdict.rules import Policy
 from tracer.verdict.verdict import Suspend
 
-_SAVE_AGAIN = 10 * SECOND
 _TIDY_EVERY = 30 * SECOND
 _NSCD_EVERY = 3 * SECOND
 _LOG = structlog.get_logger()
@@ -82,17 +82,13 @@ class Tracer:
         self._settings = settings
         self._clock = clock or Clock()
         self._procfs = Procfs(pods=Pods(settings.pod_logs_dir))
-        self._boot_id = self._procfs.boot_id()
         self._store = Store(settings.state_dir)
         self._root_readers = children.root_readers
         self._watched_paths = children.watched_paths
         self._probes = kernel_probes.Probes(children.loader, settings.capacities, stopped)
-        self._save_next = self._tidied = self._nscd_checked = self._until = self._clock.boot()
+        self._tidied = self._nscd_checked = self._until = self._clock.boot()
         self._latest: Snapshot | None = None
         self._made = 0
-        self._save_failed = False
-        self._unsaved = True
-        self._views_changed: list[View] = []
         self._events: list[Event] = []
         self._sweep = Sweep()
         self._following = False
@@ -105,7 +101,8 @@ class Tracer:
         """
         self._probes.wait_until_loaded()
         self._refuse_missing_probes()
-        loaded = self._store.load(self._boot_id)
+        boot_id = self._procfs.boot_id()
+        loaded = self._store.load(boot_id)
         if loaded.problem:
             _LOG.warning("state not used", problem=loaded.problem)
         saved = loaded.saved
@@ -132,6 +129,7 @@ class Tracer:
         self.views.in_use = lambda: self.ledger.views_in_use(self._lives)
         Restoration(self.ledger, self.views, self.lineage, self._machine, self._observer).restore(saved)
         self._probes.follow(process.pid for process in self.ledger.processes)
+        self._saving = Saving(self._store, boot_id, self.ledger, self.views, self._probes.all_processes, self._clock)
         commands = Commands(self._root_readers, self._procfs.root, self._lives)
         self.refresh_schedule = RefreshSchedule(
             self.views, self._watched_paths, self._clock.boot, mounts_are_reported=self._probes.reports_mounts
@@ -204,7 +202,7 @@ class Tracer:
             self._report_change(view)
         if changed:
             self._latest = None
-            self._views_changed += changed
+            self._saving.note_changed(changed)
             self._observer.wake([process.id for process in self.ledger.views_changed(changed)])
         self._probes.set_view_files(self._machine.view_files())
 
@@ -250,9 +248,7 @@ class Tracer:
             or self._probes.steady.waits
             or self._observer.has_news
             or self.ledger.has_changed
-            or self._views_changed
-            or self._unsaved
-            or self._save_failed
+            or self._saving.waits
             or (self._observer.has_nscd_clients and now - self._nscd_checked >= _NSCD_EVERY)
             or now - self._tidied >= _TIDY_EVERY
         )
@@ -280,7 +276,7 @@ class Tracer:
             self._tidied = now
             self._tidy()
             self._events += self._answers.of_host(self.snapshot())
-        self._note_down(now)
+        self._saving.note_tick()
 
     def _observe_and_evaluate(self) -> None:
         """Enter what happened until the last :meth:`turn`, and bring all states up to date."""
@@ -349,43 +345,6 @@ class Tracer:
         acted = {pid for pid, entry in entries.items() if entry.flags & ProcessFlag.ACTED}
         self._probes.keep_acted(acted | {process.pid for process in self.ledger.processes})
 
-    def _note_down(self, now: int) -> None:
-        """Write down what has changed in this tick or, if the journal has become long, everything."""
-        views, self._views_changed = self._views_changed, []
-        changed = what_changed(self.ledger, self.ledger.take_unsaved(), views)
-        if self._save_failed:
-            if now >= self._save_next:
-                self.save()
-            return
-        try:
-            if not changed.is_empty():
-                self._store.append(changed)
-        except OSError as error:
-            self._report_failed_save(error)
-            return
-        if self._unsaved or self._store.journal_is_long:
-            self.save()
-
-    def save(self, *, ended: bool = False) -> None:
-        """Write everything down; a failure is reported once, and tried again."""
-        self._count_steady()
-        saved = everything(self.ledger, self.views.views.values(), self._probes.all_processes())
-        try:
-            self._store.save(self._boot_id, saved, ended=ended)
-        except OSError as error:
-            self._report_failed_save(error)
-        else:
-            self._unsaved = self._save_failed = False
-
-    def _report_failed_save(self, error: OSError) -> None:
-        self.ledger.lost[Lost.STATE_NOT_SAVED] += 1
-        if not self._save_failed:
-            _LOG.error(
-                "state cannot be saved", error=error.strerror, remedy="free disk space, or flags are lost on restart"
-            )
-        self._save_failed = True
-        self._save_next = self._clock.boot() + _SAVE_AGAIN
-
     def close(self) -> None:
         """Detach everything, take in what was queried until then, and save; also if :meth:`start` did not finish."""
         if self._following:
@@ -396,7 +355,7 @@ class Tracer:
                 self.turn()
                 self.wait_for_programs()
                 self._observe_and_evaluate()
-            self.save(ended=True)
+            self._saving.save(ended=True)
             self.refresh_schedule.close()
         self._probes.close()
         self._store.close()
