@@ -22,8 +22,12 @@ from tracer.resolvconf.view_table import ViewTable
 
 __all__ = ["RefreshSchedule"]
 
+_SOON_SECONDS = 0.02
+"""Between refreshes for reports and the like, if there was none for a time: a file is made, and then renamed."""
+_CALM_SECONDS = 1.0
+"""So long."""
 _OFTEN_SECONDS = 0.25
-"""Between refreshes, however often something is reported; and while a change is not yet believed."""
+"""Between them if there is one after the other."""
 _USUAL_SECONDS = 0.5
 """Between refreshes of what cannot be watched, and of all after mounts."""
 _SELDOM_SECONDS = 5.0
@@ -61,7 +65,8 @@ class RefreshSchedule:
         """Where each watched view is, until a change of it is reported: elsewhere others are watched."""
         self._refused: dict[str, float] = {}
         """When each was tried that could not be watched."""
-        self._refreshed = self._usual_at = self._seldom_at = float("-inf")
+        self._usual_at = self._seldom_at = self._soon_at = float("-inf")
+        self._gap = _SOON_SECONDS
         self._part = 0
 
     @property
@@ -95,24 +100,31 @@ class RefreshSchedule:
     @property
     def seconds_left(self) -> float:
         """How many seconds are left until the next refresh; none or less if it is due."""
+        now = time.monotonic()
         due = self._seldom_at + _SELDOM_SECONDS
         seen = self._seen_views()
-        if not self._is_listening or any(self._is_urgent(view) for view in seen):
-            due = min(due, self._refreshed + _OFTEN_SECONDS)
+        if not self._is_listening or any(self._is_unwatched(view) for view in seen):
+            due = min(due, self._soon_at + self._gap)
+        # One that could not be read is not watched either.
+        settling = [view.settles_at for view in seen if view.settles_at and view.id not in self._views.unseen]
+        if settling:
+            due = min(due, max(now + (min(settling) - self._boot()) / SECOND, self._soon_at + _SOON_SECONDS))
         if self._is_mounted or any(view.id in self._refused for view in seen):
             due = min(due, self._usual_at + _USUAL_SECONDS)
-        return due - time.monotonic()
+        return due - now
 
     def refresh(self) -> list[View]:
         """Refresh the views that are due; gives those with a new generation."""
         self._forget_gone()
         now = time.monotonic()
+        is_soon = self._is_soon()
         views = self._due(now)
         self._watch([view for view in views if self._has_to_be_watched(view, now)], now)
         changed = self._views.refresh(views)
         self._note_places(views)
-        self._refreshed = time.monotonic()
         self._listen(listening=True)
+        if is_soon:
+            self._note_soon(now)
         return changed
 
     def close(self) -> None:
@@ -120,9 +132,20 @@ class RefreshSchedule:
         self._ready.close()
         os.close(self._mounts)
 
+    def _is_soon(self) -> bool:
+        return not self._is_listening or any(
+            self._is_unwatched(view) or self._settles(view) for view in self._seen_views()
+        )
+
+    def _note_soon(self, began: float) -> None:
+        """Note that what was reported, or had to settle, is refreshed: the more there is, the later is the next."""
+        is_calm = began - self._soon_at >= _CALM_SECONDS
+        self._gap = _SOON_SECONDS if is_calm else min(2 * self._gap, _OFTEN_SECONDS)
+        self._soon_at = time.monotonic()
+
     def _due(self, now: float) -> list[View]:
         views = self._views.views
-        due = {view.id for view in self._seen_views() if self._is_urgent(view)}
+        due = {view.id for view in self._seen_views() if self._is_unwatched(view) or self._settles(view)}
         if now >= self._usual_at + _USUAL_SECONDS:
             self._usual_at = now
             due |= views.keys() if self._is_mounted else self._refused.keys()
@@ -137,9 +160,13 @@ class RefreshSchedule:
         """Give the views that a process is known to see."""
         return [view for view in self._views.views.values() if view.anchors]
 
-    def _is_urgent(self, view: View) -> bool:
-        """Tell whether a change is not yet believed, or was reported, or the view is a new one."""
-        return view.unsettled or not (view.id in self._watched_place or view.id in self._refused)
+    def _is_unwatched(self, view: View) -> bool:
+        """Tell whether a change was reported since it was watched, or it is a new one."""
+        return not (view.id in self._watched_place or view.id in self._refused)
+
+    def _settles(self, view: View) -> bool:
+        """Tell whether a change has been seen that may be believed by now."""
+        return view.settles_at is not None and view.settles_at <= self._boot()
 
     def _has_to_be_watched(self, view: View, now: float) -> bool:
         refused = self._refused.get(view.id)

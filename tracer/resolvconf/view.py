@@ -156,9 +156,11 @@ class View:
             self._refreshed = max(self._refreshed, until)
 
     @property
-    def unsettled(self) -> bool:
-        """Whether a change has been seen that is not yet believed, or not yet read."""
-        return self._pending is not None or self._is_put_off
+    def settles_at(self) -> int | None:
+        """When a change that has been seen may be believed, or read if the file is large; None if there is none."""
+        if self._is_put_off:
+            return self._large_again
+        return self._pending.since + self._pending.settle if self._pending is not None else None
 
     def _read(self, root: Root, status: rootfs.FileStatus, clock: Clock, now: int) -> _Pending:
         signature = status.signature

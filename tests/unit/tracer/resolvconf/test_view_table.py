@@ -157,10 +157,10 @@ def test_a_file_written_in_place_is_believed_when_it_has_settled(machine: Machin
     assert machine.table
     machine.file.write_text(listing(NEW))
     assert machine.refresh(seconds=0) == []
-    assert machine.host.unsettled
+    assert machine.host.settles_at is not None
     assert machine.refresh() == [HOST]
     assert nameservers(machine.host) == (NEW,)
-    assert not machine.host.unsettled
+    assert machine.host.settles_at is None
 
 
 def test_a_change_is_noticed_when_it_is_believed_and_began_when_it_was_written(machine: Machine) -> None:
