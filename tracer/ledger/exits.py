@@ -14,6 +14,7 @@ from tracer.ledger.pair import Pair, PairKey
 from tracer.ledger.past_uses import PastUses
 from tracer.ledger.process import Process
 from tracer.ledger.process_table import ProcessTable
+from tracer.ledger.resolver_state import StateTable
 from tracer.observation import values as seen
 
 _LEFT_FOR = 1
@@ -26,6 +27,7 @@ class Exits:
     def __init__(
         self,
         processes: ProcessTable,
+        states: StateTable,
         owners: Owners,
         helpers: Helpers,
         evaluator: Evaluator,
@@ -33,6 +35,7 @@ class Exits:
         changes: Changes,
     ) -> None:
         self._processes = processes
+        self._states = states
         self._owners = owners
         self._helpers = helpers
         self._evaluator = evaluator
@@ -81,6 +84,8 @@ class Exits:
                 self._past_uses.add(process, key, pair)
         for process in self._left.pop(0):
             self._processes.drop(process)
+            if _had_state_alone(process):
+                self._states.drop(process.res_state)
         self._left.append({})
         return was_flagged
 
@@ -92,6 +97,12 @@ class Exits:
     def waits(self) -> bool:
         """Whether a process that left is still kept."""
         return any(self._left)
+
+
+def _had_state_alone(process: Process) -> bool:
+    """Tell whether nobody else can have the state of a process, above it or below, nor be helped by what it read."""
+    shared = process.line or process.flags & ProcessFlag.FORKED or process.res_state.members
+    return bool(process.pairs) and not shared
 
 
 def _inherited(pairs: Mapping[PairKey, Pair], own: Mapping[PairKey, Pair]) -> dict[PairKey, Pair]:

@@ -52,7 +52,9 @@ class Ledger:
         self._owners = Owners(self.processes, self.states, self._changes)
         self._helpers = Helpers(self.processes, self._changes)
         self._reads = Reads(self.states, self._owners, self._helpers, self._changes)
-        self._exits = Exits(self.processes, self._owners, self._helpers, self.evaluator, self.past_uses, self._changes)
+        self._exits = Exits(
+            self.processes, self.states, self._owners, self._helpers, self.evaluator, self.past_uses, self._changes
+        )
         self._queries = QueryCounts(
             self.processes,
             self.states,

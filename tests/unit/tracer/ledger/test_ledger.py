@@ -741,6 +741,41 @@ def test_who_came_and_left_while_nobody_looked_is_not_kept_for_the_next_look() -
     assert {one.pid for one in world.ledger.take_unreported()} == {10}
 
 
+def test_nothing_but_a_past_use_is_kept_of_who_came_and_left() -> None:
+    """Neither the process nor what it read: until the next tidying there may be a hundred thousand of them."""
+    world = _reader()
+    world.query(10)
+    world.tick()
+    world.fork(10, 11)
+    world.read(11)
+    world.query(11)
+    world.exit(11)
+    before = {state.id for state in world.ledger.states}
+    world.tick()
+    world.tick()
+    assert [process.pid for process in world.ledger.processes] == [10]
+    assert {state.id for state in world.ledger.states} == before
+
+
+def test_what_a_parent_read_is_kept_for_the_child_that_did_nothing_so_far() -> None:
+    """Its other child has queried and exited, and so has the parent."""
+    world = _reader()
+    world.query(10)
+    world.fork(10, 11)
+    world.fork(10, 12)
+    world.query(12)
+    world.tick()
+    for pid in (12, 10):
+        world.exit(pid)
+        world.tick()
+        world.tick()
+    world.query(11)
+    world.tick()
+    read = world.process(11).last_read
+    assert read is not None
+    assert read.generation == 1
+
+
 # Forwarders.
 
 
