@@ -79,7 +79,8 @@ class Process(ProcessFacts):
     own_view: View | None
     image: int = 0
     flags_at: int = 0
-    owner: Process = field(init=False)
+    _owner: Process | None = field(default=None, init=False)
+    """None if it is itself: a cycle of references would wait for the garbage collector."""
     workers: set[Process] | None = None
     """Those whose owner it is; None if nobody ever was."""
     helper: Helper | None = None
@@ -102,17 +103,21 @@ class Process(ProcessFacts):
     """Its pairs as the previous daemon saved them, as long as it may have read the file unseen since."""
 
     def __post_init__(self) -> None:
-        self.owner = self
         self.res_state.members.add(self)
 
     def set_owner(self, owner: Process) -> None:
         """Let it go by the state that this process has, or by its own if it is itself."""
-        if self.owner.workers is not None:
-            self.owner.workers.discard(self)
-        self.owner = owner
-        if owner is not self:
+        if self._owner is not None and self._owner.workers is not None:
+            self._owner.workers.discard(self)
+        self._owner = owner if owner is not self else None
+        if self._owner is not None:
             owner.workers = owner.workers or set()
             owner.workers.add(self)
+
+    @property
+    def owner(self) -> Process:
+        """The process whose resolver state it uses."""
+        return self._owner or self
 
     @property
     def pid(self) -> int:
@@ -162,7 +167,7 @@ class Process(ProcessFacts):
     @property
     def is_worker(self) -> bool:
         """Whether a living owner stands for it."""
-        return self.owner is not self
+        return self._owner is not None
 
     @property
     def read_state(self) -> ResolverState:
