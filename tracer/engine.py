@@ -182,8 +182,11 @@ class Tracer:
 
     def consume(self) -> None:
         """Consume the records that are there."""
+        self._consume(for_tick=False)
+
+    def _consume(self, *, for_tick: bool) -> None:
         self._probes.consume()
-        self._observer.refresh_views_read()
+        self._observer.refresh_views_read(at_once=for_tick)
         if self._probes.take_mounted():
             self.refresh_schedule.note_mount()
         if self._machine.has_changed:
@@ -263,7 +266,7 @@ class Tracer:
     def tick(self) -> None:
         """End the tick: observe, enter, evaluate, save. Costs in proportion to what changed."""
         self._wake()
-        self.consume()
+        self._consume(for_tick=True)
         self._apply_changes([])
         self._observe_and_evaluate()
         self._latest = None
@@ -349,7 +352,7 @@ class Tracer:
         """Detach everything, take in what was queried until then, and save; also if :meth:`start` did not finish."""
         if self._following:
             self._probes.detach()
-            self.consume()
+            self._consume(for_tick=True)
             self._wake_all()
             for _ in range(2):  # both halves, whichever the programs counted in
                 self.turn()

@@ -420,7 +420,7 @@ class World(Kernel):
             self._late.append(record)
         elif self.daemon_runs:
             self.observer.record(record)
-            self.observer.refresh_views_read()
+            self.observer.refresh_views_read(at_once=True)
 
     @contextmanager
     def late(self) -> Iterator[None]:

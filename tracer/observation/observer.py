@@ -36,6 +36,9 @@ from tracer.observation.values import (
 from tracer.observe.nscd import NscdClients
 from tracer.resolvconf.view import RESOLV_CONF, View
 
+_REFRESH_AGAIN = 50_000_000
+"""Nanoseconds after which a view is refreshed again for another reader."""
+
 
 class Observer:
     """Gathers a tick's observations."""
@@ -147,12 +150,17 @@ class Observer:
         if view is not None:
             self._read_at[view] = record.time
 
-    def refresh_views_read(self) -> None:
-        """Refresh the views that were read since the last call, once for all readers: what they found may be new."""
-        read_at, self._read_at = self._read_at, {}
-        for view, at in read_at.items():
-            if at > view.refreshed:
-                self._machine.refresh_view(view)
+    def refresh_views_read(self, *, at_once: bool = False) -> None:
+        """Refresh the views that were read: what the readers found may be new.
+
+        Once for all readers within a moment, or ``at_once``: until a tick takes the reads.
+        """
+        now = self._clock.boot()
+        for view, at in list(self._read_at.items()):
+            if at_once or now - view.refreshed >= _REFRESH_AGAIN:
+                del self._read_at[view]
+                if at > view.refreshed:
+                    self._machine.refresh_view(view)
 
     def _has_gone(self, subject: Subject) -> bool:
         """Tell whether a process has exited and has left nobody who would go on with what it read."""

@@ -14,6 +14,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import NamedTuple
 
 from tracer.libc import LIBC, checked
@@ -167,7 +168,7 @@ def root_of(proc: str, pid: int) -> Iterator[int]:
 def _open_root(proc: str, pid: int) -> int:
     """Open it by the first thread or, if that has exited before the others, by another (proc(5), /proc/PID/task)."""
     first = None
-    for path in (f"{proc}/{pid}/root", *(f"{thread}/root" for thread in threads_of(proc, pid))):
+    for path in chain([f"{proc}/{pid}/root"], (f"{thread}/root" for thread in threads_of(proc, pid))):
         try:
             return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
