@@ -72,6 +72,12 @@ class Exits:
             heir.saved_pairs |= _inherited(owner.saved_pairs or {}, heir.saved_pairs)
         self._changes.note(heir)
 
+    def evaluate(self, now: int) -> None:
+        """Bring the states of those up to date that left in this tick: what they queried in it counts by them."""
+        for process in self._left[-1]:
+            if not process.steady:
+                self._evaluator.evaluate(process, now)
+
     def end_tick(self) -> bool:
         """Make past uses of what those queried that left in this tick, and part with those that left before.
 

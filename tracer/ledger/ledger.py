@@ -178,6 +178,7 @@ class Ledger:
     def end_tick(self) -> bool:
         """End a tick: bring the states of whatever changed up to date; True if a flag was raised or cleared."""
         flags_changed = self.evaluate_changed()
+        self._exits.evaluate(self.complete_until)
         self._queries.end_tick()
         flags_changed |= self._exits.end_tick()
         self._take_stock()

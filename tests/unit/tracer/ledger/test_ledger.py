@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -739,6 +740,19 @@ def test_who_came_and_left_while_nobody_looked_is_not_kept_for_the_next_look() -
     world.tick()
     assert {one.pid for one in world.ledger.take_unsaved()} == {12}  # the store has a record of this one to drop
     assert {one.pid for one in world.ledger.take_unreported()} == {10}
+
+
+@pytest.mark.parametrize("address", [OLD, NEW])
+def test_queries_of_who_exits_at_once_count_by_their_state(address: str) -> None:
+    """It came, queried and exited within a tick, as most commands do."""
+    world = World(OLD)
+    world.start(10)
+    world.read(10)
+    world.query(10, address)
+    world.exit(10)
+    world.tick()
+    state = State.CURRENT if address == OLD else State.UNLISTED
+    assert world.ledger.queries_total == {(state, Transport.UDP): 1}
 
 
 def test_nothing_but_a_past_use_is_kept_of_who_came_and_left() -> None:
