@@ -7,7 +7,7 @@ Births are nanoseconds of CLOCK_BOOTTIME; all other times are those of CLOCK_MON
 from __future__ import annotations
 
 import struct
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import NamedTuple
 
 PATH_BYTES = 128
@@ -50,8 +50,8 @@ class RecordKind(IntEnum):
     OPENED = 5
 
 
-class Sharer(IntFlag):
-    """Who else may have the resolver state that a process had until it read."""
+class Sharer:
+    """Who else may have the resolver state that a process had until it read. Plain numbers, as :class:`ProcessFlag`."""
 
     BY_CHILDREN = 1
     BY_ANCESTORS = 2

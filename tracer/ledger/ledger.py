@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from tracer.identity import Identity
 from tracer.kernel.losses import none_lost
 from tracer.kernel.records import ProcessFlag
+from tracer.ledger.brief import BriefProcesses
 from tracer.ledger.changes import Changes
 from tracer.ledger.evaluator import Evaluator
 from tracer.ledger.exits import Exits
@@ -67,6 +68,7 @@ class Ledger:
             self.last_answers,
             self._changes,
         )
+        self._brief = BriefProcesses(host, self.processes, self.past_uses, self.last_answers, self._queries.total)
         self.complete_until = 0
         """Until when all that happened is entered: a query after it may still turn out to have been late."""
 
@@ -76,7 +78,7 @@ class Ledger:
         """Enter a tick's observations, in order of time."""
         self.complete_until = batch.until
         self._owners.begin_tick(batch)
-        for one in sorted(batch.observations, key=lambda one: one.at):
+        for one in sorted(self._brief.enter(batch), key=lambda one: one.at):
             match one:
                 case seen.QueriesSent():
                     self._queries.enter(one)

@@ -34,6 +34,10 @@ class ProcessTable:
         found = self._by_pid.get(pid)
         return found if found is not None and found.id.birth == birth else None
 
+    def has_pid(self, pid: int) -> bool:
+        """Tell whether one with this pid is kept."""
+        return pid in self._by_pid
+
     def add(self, process: Process) -> None:
         """Keep one."""
         self._by_id[process.id] = process

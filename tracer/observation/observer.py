@@ -142,7 +142,7 @@ class Observer:
             self._lost[Lost.VIEW_UNREADABLE] += 1
         self._newcomers.meet(record.subject, record.line)
         read = FileRead(
-            record.time, record.subject, record.res_state_id_before, bool(record.shared), view, absent, record.line
+            record.time, record.subject, record.res_state_id_before, record.shared, view, absent, record.line
         )
         if record.shared & Sharer.BY_CHILDREN:
             self._left_states.note_read(read)

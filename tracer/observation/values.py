@@ -56,8 +56,8 @@ class FileRead(NamedTuple):
     at: int
     subject: Subject
     res_state_id_before: int
-    shared: bool
-    """Whether others may have the state that it had until then."""
+    shared: int
+    """Who else may have the state that it had until then (:class:`tracer.kernel.records.Sharer`)."""
     view: View | None
     absent: str = ""
     """Where it looked for the file, if there is none in its root directory."""

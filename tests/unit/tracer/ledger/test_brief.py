@@ -1,0 +1,122 @@
+"""Who comes, queries and exits within a tick: counted, and not kept, and nobody can tell."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.campaign.generator import generate
+from tests.campaign.simulation import Simulation
+from tests.support.doubles import NEW, OLD, OTHER
+from tests.support.world import World
+from tracer.ledger.brief import BriefProcesses
+from tracer.ledger.ledger import Ledger
+from tracer.lookups import Transport
+from tracer.observation.values import Batch, Observation
+from tracer.resolvconf.history import SECOND
+from tracer.verdict.states import State
+
+
+def live_briefly(world: World, pid: int, *queried: str) -> None:
+    """Read the file, query, and exit."""
+    world.start(pid)
+    world.read(pid)
+    for address in queried:
+        world.query(pid, address)
+    world.exit(pid)
+
+
+def test_it_leaves_counts_and_a_past_use() -> None:
+    """And no process, not even until the next tick."""
+    world = World(OLD)
+    live_briefly(world, 10, OLD, OLD)
+    world.tick()
+    assert not list(world.ledger.processes)
+    assert world.ledger.queries_total == {(State.CURRENT, Transport.UDP): 2}
+    ((key, use),) = world.ledger.past_uses.uses.items()
+    assert (key.exe, key.view, key.nameserver, use.queries) == ("/usr/bin/getip", "host", OLD, 2)
+    assert world.ledger.take_unreported() == world.ledger.take_unsaved() == set()
+
+
+def test_what_is_counted_a_tick_late_is_its_too() -> None:
+    """A program may still be counting when the tick ends."""
+    world = World(OLD)
+    world.start(10)
+    world.read(10)
+    world.query(10)
+    late = dict(world.counted)
+    world.exit(10)
+    world.tick()
+    world.counted.update(late)
+    world.tick()
+    assert not list(world.ledger.processes)
+    assert world.ledger.queries_total == {(State.CURRENT, Transport.UDP): 2}
+    assert [use.queries for use in world.ledger.past_uses.uses.values()] == [2]
+
+
+@pytest.mark.parametrize(("queried", "state"), [(OLD, State.GRACE), (NEW, State.CURRENT), (OTHER, State.UNLISTED)])
+def test_what_it_queries_counts_by_its_state(queried: str, state: State) -> None:
+    """It read the file before a change, and exits within the tick all the same."""
+    world = World(OLD)
+    world.start(10)
+    world.read(10)
+    world.change(NEW)
+    world.clock.advance(2)
+    world.query(10, queried)
+    world.exit(10)
+    world.tick()
+    assert world.ledger.queries_total == {(state, Transport.UDP): 1}
+
+
+def test_a_worker_counts_for_its_owner() -> None:
+    """A job of a master that has read the file reads it itself: what it had before was the master's."""
+    world = World(OLD)
+    world.start(10)
+    world.read(10)
+    world.query(10)
+    world.tick()
+    world.fork(10, 11)
+    world.read(11)
+    world.query(11)
+    world.exit(11)
+    world.tick()
+    assert world.process(10).workers_seen == 1
+
+
+def everybody(_: BriefProcesses, batch: Batch) -> list[Observation]:
+    """Take nobody for brief."""
+    return batch.observations
+
+
+@given(st.integers(0, 2**32))
+def test_whoever_is_not_kept_would_have_changed_nothing(seed: int) -> None:
+    """Random histories, with such processes among them, entered both ways."""
+    steps = generate(seed)
+    ledgers: list[Ledger] = []
+    for enter in (BriefProcesses.enter, everybody):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(BriefProcesses, "enter", enter)
+            simulation = Simulation(steps, seed, ticks=0.02)
+            simulation.play()
+            kernel = simulation.world.kernel
+            kernel.clock.advance(SECOND)
+            kernel.tick()
+            kernel.tick()
+            ledgers.append(kernel.ledger)
+    one, other = ledgers
+    assert one.queries_total == other.queries_total
+    assert dict(one.past_uses.uses) == dict(other.past_uses.uses)
+    assert _rows(one) == _rows(other)
+
+
+def _rows(ledger: Ledger) -> dict[object, object]:
+    return {
+        process.id: (
+            process.owner.id,
+            process.worst,
+            process.workers_seen,
+            {key: (pair.state, pair.own_queries, pair.answering) for key, pair in process.pairs.items()},
+        )
+        for process in ledger.processes
+    }
