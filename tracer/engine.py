@@ -278,7 +278,8 @@ class Tracer:
         if now - self._tidied >= _TIDY_EVERY:
             self._tidied = now
             self._tidy()
-            self._events += self._answers.of_host(self.snapshot())
+            if self._answers.may_concern_host(self.ledger.tracked, self.views.host.history.current.conf.nameservers):
+                self._events += self._answers.of_host(self.snapshot())
         self._saving.note_tick()
 
     def _observe_and_evaluate(self) -> None:

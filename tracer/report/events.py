@@ -151,6 +151,14 @@ class AnswerChanges:
     def _answers(self, flag: Flag) -> Answers:
         return flag.process.answers(flag.key, self._last_answers.of(flag.key))
 
+    def may_concern_host(self, tracked: Iterable[Process], listed: Collection[str]) -> bool:
+        """Tell whether :meth:`of_host` may have anything to give: ``listed`` are the nameservers of the host's file."""
+        return bool(self._silent) or any(
+            key.address in listed and self._answers(Flag(process, key)) is Answers.NO
+            for process in tracked
+            for key in process.pairs
+        )
+
     def of_host(self, snapshot: Snapshot) -> Iterator[Event]:
         """Give which nameservers of the host's file stopped answering, or answer again, since the last call."""
         host = next((view for view in snapshot.views if view.id == "host"), None)

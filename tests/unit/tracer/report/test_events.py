@@ -167,3 +167,24 @@ def test_a_nameserver_of_the_host_that_stops_is_reported_once() -> None:
     assert kinds(silent, other) == [(Kind.UNANSWERED, LISTED)]
     assert kinds(silent, other) == []
     assert kinds(silent, back) == [(Kind.ANSWERED, LISTED)]
+
+
+def test_only_what_may_be_silent_is_worth_a_snapshot() -> None:
+    """It may be of thousands of processes, and is made for this alone."""
+    world = World()
+    world.start(10)
+    world.read(10)
+    changes = AnswerChanges(world.ledger)
+
+    def may(address: str = OLD) -> bool:
+        return changes.may_concern_host(world.ledger.tracked, [address])
+
+    _lookups(world, 2, answered=True)
+    assert not may()
+    _lookups(world, 5, answered=False)
+    assert may()
+    assert not may(NEW)
+    silent = process(10, nameservers=(use(State.CURRENT, LISTED, answers=Answers.NO),))
+    assert list(changes.of_host(snapshot(silent)))
+    _lookups(world, 1, answered=True)
+    assert may()  # it was silent, and answers again
