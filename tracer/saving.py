@@ -56,7 +56,8 @@ class Saving:
     def note_tick(self) -> None:
         """Write what has changed in this tick or, if the journal has become long, everything."""
         views, self._views_changed = self._views_changed, []
-        changed = what_changed(self._ledger, self._ledger.take_unsaved(), views)
+        ledger = self._ledger
+        changed = what_changed(ledger, ledger.take_unsaved(), views, ledger.take_unsaved_counts())
         if self._has_failed:
             if self._clock.boot() >= self._again_at:
                 self.save()

@@ -17,6 +17,7 @@ class Changes:
         self._unsaved: set[Process] = set()
         self._unsteady: list[Process] = []
         self._steady_unsaved: set[Process] = set()
+        self._steady_to_save: set[Process] = set()
         self._heirs: list[Process] = []
 
     def note(self, process: Process) -> None:
@@ -63,7 +64,7 @@ class Changes:
 
     def save_steady(self) -> None:
         """Let the store have what was counted outside of ticks: seldom, since it may be everybody."""
-        self._unsaved |= {process for process in self._steady_unsaved if process.ended is None}
+        self._steady_to_save |= {process for process in self._steady_unsaved if process.ended is None}
         self._steady_unsaved.clear()
 
     def take_unsteady(self) -> list[Process]:
@@ -82,3 +83,8 @@ class Changes:
         for process in taken:
             process.is_saved = True
         return taken
+
+    def take_unsaved_counts(self) -> set[Process]:
+        """Give those of which nothing but counts and times has changed since the store had them."""
+        taken, self._steady_to_save = self._steady_to_save, set()
+        return {process for process in taken if process.ended is None}

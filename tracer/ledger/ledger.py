@@ -233,6 +233,10 @@ class Ledger:
         """Give the same for the store, and those that left of which it has a record."""
         return self._changes.take_unsaved()
 
+    def take_unsaved_counts(self) -> set[Process]:
+        """Give those, for the store, of which nothing but counts and times has changed."""
+        return self._changes.take_unsaved_counts()
+
     def identity_of(self, pid: int, birth: int) -> Identity | None:
         """Tell who a living process is that is kept."""
         found = self.processes.at(pid, birth)

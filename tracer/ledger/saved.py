@@ -150,14 +150,16 @@ def _state_number(ledger: Ledger, entry: KernelProcess, *, shared: bool) -> int:
     return state.id if state is not None else entry.res_state_id if shared else 0
 
 
-def what_changed(ledger: Ledger, changed: Iterable[Process], views: Iterable[View]) -> Saved:
-    """Write down what has changed within a tick."""
+def what_changed(
+    ledger: Ledger, changed: Iterable[Process], views: Iterable[View], counted: Iterable[Process] = ()
+) -> Saved:
+    """Write down what has changed within a tick; ``counted``: of whom nothing but counts and times has."""
     alive = [one for one in changed if one.ended is None]
     states = {state.id: state for one in alive for state in (one.res_state, one.read_state)}
     return Saved(
         _saved_views(views),
         [_state_record(state) for state in states.values()],
-        [_process_record(one) for one in alive],
+        [_process_record(one) for one in {*alive, *counted}],
         dict(ledger.past_uses.take_changed()),
         [one.id for one in changed if one.ended is not None],
     )

@@ -164,6 +164,28 @@ def _by_pid(saved: Saved) -> dict[int, ProcessRecord]:
     return {one.id.pid: one for one in saved.processes}
 
 
+def test_what_is_counted_without_a_tick_is_saved_when_it_is_time(store: Store) -> None:
+    """The counts, and nothing that has not changed: it may be everybody."""
+    world = World()
+    world.start(10)
+    world.read(10)
+    for _ in range(5):
+        world.check(10)
+        world.query(10)
+        world.tick(2.0)
+    world.ledger.take_unsaved()
+    store.save(BOOT, world.saved())
+    world.query(10, times=3)
+    world.count_steady()
+    assert not world.ledger.take_unsaved()
+    assert not world.ledger.take_unsaved_counts()
+    world.ledger.save_steady()
+    counted = what_changed(world.ledger, world.ledger.take_unsaved(), [], world.ledger.take_unsaved_counts())
+    assert ([one.id.pid for one in counted.processes], counted.states) == ([10], [])
+    store.append(counted)
+    assert _by_pid(store.load(BOOT).saved) == _by_pid(world.saved())
+
+
 def test_who_exited_since_is_kept_no_more(store: Store) -> None:
     """Its past use comes back in its place."""
     world = World()
