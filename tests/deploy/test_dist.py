@@ -86,7 +86,7 @@ def test_a_release_is_complete() -> None:
         done = subprocess.run(words, check=False, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         place = Path("dist") / NAME
-        (image,) = place.glob(f"{NAME}-image-*.tar.gz")
+        (image,) = place.glob(f"{NAME}-image-*.tar.xz")
         assert f"localhost/resolvtrace:{VERSION}" in podman.run("load", "--input", str(image.resolve()))
     files = {path.name for path in place.iterdir()}
     wheel, source, bill = f"{NAME}-py3-none-any.whl", f"{NAME}.tar.gz", f"{NAME}.cdx.json"
