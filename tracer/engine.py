@@ -186,7 +186,7 @@ class Tracer:
 
     def _consume(self, *, for_tick: bool) -> None:
         self._probes.consume()
-        self._observer.refresh_views_read(at_once=for_tick)
+        self._observer.refresh_views_read(for_tick=for_tick)
         if self._probes.take_mounted():
             self.refresh_schedule.note_mount()
         if self._machine.has_changed:
@@ -280,7 +280,7 @@ class Tracer:
             self._tidy()
             if self._answers.may_concern_host(self.ledger.tracked, self.views.host.history.current.conf.nameservers):
                 self._events += self._answers.of_host(self.snapshot())
-        self._saving.note_tick()
+        self._saving.save_changes()
 
     def _observe_and_evaluate(self) -> None:
         """Enter what happened until the last :meth:`turn`, and bring all states up to date."""

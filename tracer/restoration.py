@@ -89,5 +89,7 @@ class Restoration:
         if record.helper:
             pid, birth, number = record.helper
             process.helper = Helper(pid, birth, self._ledger.states.find(number))
+            process.helper.res_state.is_shared = True
+        process.is_saved = True
         self._ledger.processes.add(process)
         self._ledger.note_change(process)

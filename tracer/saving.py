@@ -53,8 +53,8 @@ class Saving:
         """Whether the next tick has to write, whatever happens in it."""
         return bool(self._views_changed) or self._has_failed or not self._is_begun
 
-    def note_tick(self) -> None:
-        """Write what has changed in this tick or, if the journal has become long, everything."""
+    def save_changes(self) -> None:
+        """Write what has changed since the last call or, if the journal has become long, everything."""
         views, self._views_changed = self._views_changed, []
         ledger = self._ledger
         changed = what_changed(ledger, ledger.take_unsaved(), views, ledger.take_unsaved_counts())

@@ -155,6 +155,7 @@ class Kernel:
         self.machine = FakeMachine(host, self.map)
         self.counted: dict[QueryKey, Queries] = {}
         self.steady = FakePlaces()
+        self._sweeps = True
         self.followed: set[int] = set()
         """Heirs that did nothing, of which an exec or exit is reported."""
         self._step = step
@@ -420,7 +421,7 @@ class World(Kernel):
             self._late.append(record)
         elif self.daemon_runs:
             self.observer.record(record)
-            self.observer.refresh_views_read(at_once=True)
+            self.observer.refresh_views_read()
 
     @contextmanager
     def late(self) -> Iterator[None]:
@@ -454,7 +455,8 @@ class World(Kernel):
         """End a tick: the ledger enters what happened, and every process is evaluated."""
         self.clock.advance(seconds)
         counted, self.counted = self.counted, {}
-        gone = self._sweep.turn(self.ledger.processes, self.ledger.evaluator.flagged, lost=0)
+        turn = self._sweep.turn(self.ledger.processes, self.ledger.evaluator.flagged, lost=0)
+        gone = turn if self._sweeps else []
         self.ledger.apply(self.arranged(self.observer.take(counted.items(), self.clock.now, gone, nscd=nscd)))
         self.ledger.find_helpers()
         for process in self.ledger.perhaps_forwarders():
@@ -463,6 +465,10 @@ class World(Kernel):
         self.followed.update(self.ledger.take_heirs())
         self.observer.wake([process.id for process in self.ledger.take_unsteady()])
         self.observer.rest(self.ledger.is_steady)
+
+    def no_sweep(self) -> None:
+        """Let exits be known by their records alone."""
+        self._sweeps = False
 
     def arranged(self, batch: Batch) -> Batch:
         """Give a tick's observations to the ledger as they are."""

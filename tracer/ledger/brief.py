@@ -28,10 +28,11 @@ _MORE_THAN_COUNTS = {seen.ReadUndone, seen.NscdUsed}
 
 
 class _Brief(NamedTuple):
-    """Who it was, and what it read."""
+    """Who it was, what it read, and what it queried."""
 
     identity: Identity
     view: View
+    queried: frozenset[PairKey]
 
 
 class BriefProcesses:
@@ -59,20 +60,19 @@ class BriefProcesses:
         lives: defaultdict[seen.ProcessKey, list[seen.Observation]] = defaultdict(list)
         for one in batch.observations:
             lives[seen.key_of(one.subject)].append(one)
-        kept_or_met = {key.pid for key in batch.newcomers}
+        met = {key.pid for key in batch.newcomers}
         before, self._left = self._left, {}
-        others: list[seen.Observation] = []
         for key, life in lives.items():
-            brief = before.get(key) or self._brief(batch.newcomers.get(key), life, kept_or_met)
-            if brief is None:
-                others += life
-                continue
-            if key not in before:
+            if key in before:
+                self._count(before[key], life)
+            elif brief := self._brief(batch.newcomers.get(key), life, met):
                 self._left[key] = brief
-            for one in life:
-                if isinstance(one, seen.QueriesSent):
-                    self._count(brief, one)
-        return others
+                self._count(brief, life)
+        return [
+            one
+            for one in batch.observations
+            if (key := seen.key_of(one.subject)) not in before and key not in self._left
+        ]
 
     def _brief(
         self, newcomer: seen.Newcomer | None, life: Sequence[seen.Observation], met: Collection[int]
@@ -86,7 +86,7 @@ class BriefProcesses:
         if view is None or self._processes.get(seen.key_of(newcomer.subject)) is not None:
             return None
         is_brief = (
-            all(self._is_alone(read, view, met) for read in reads)
+            all(self._is_alone(read, met) for read in reads)
             and not any(one.subject.flags & ProcessFlag.FORKED for one in life if isinstance(one, seen.ProcessLeft))
             and all(
                 one.subject.res_state_id == state and self._is_current(one, view)
@@ -94,11 +94,14 @@ class BriefProcesses:
                 if isinstance(one, seen.QueriesSent)
             )
         )
-        return _Brief(newcomer.identity, view) if is_brief else None
+        if not is_brief:
+            return None
+        queried = frozenset(_pair(one) for one in life if isinstance(one, seen.QueriesSent))
+        return _Brief(newcomer.identity, view, queried)
 
-    def _is_alone(self, read: seen.FileRead, view: View, met: Collection[int]) -> bool:
+    def _is_alone(self, read: seen.FileRead, met: Collection[int]) -> bool:
         """Tell whether nobody who is kept, or is met in this tick, had the state that a reader had until then."""
-        if read.view is not view or read.absent or read.shared & Sharer.BY_CHILDREN:
+        if read.shared & Sharer.BY_CHILDREN:
             return False
         return not any(
             pid in met or self._processes.has_pid(pid) for pid in (ancestor_pid(named) for named in read.line)
@@ -112,11 +115,21 @@ class BriefProcesses:
             return False
         return view is self._host or self._host.history.removal(sent.address, None) is None
 
-    def _count(self, brief: _Brief, sent: seen.QueriesSent) -> None:
-        state = State.CURRENT if self._is_current(sent, brief.view) else State.UNLISTED
-        self._total[state, sent.transport] += sent.queries.number
-        if sent.transport is Transport.UDP:
-            self._last_answers.note(PairKey(sent.address, sent.netns), sent.answers.last)
-        if sent.queries.number:
+    def _count(self, brief: _Brief, life: Sequence[seen.Observation]) -> None:
+        for sent in life:
+            if not isinstance(sent, seen.QueriesSent):
+                continue
+            is_known = _pair(sent) in brief.queried
+            if sent.transport is Transport.UDP and (is_known or sent.queries.number):
+                self._last_answers.note(_pair(sent), sent.answers.last)
+            if not sent.queries.number:
+                continue
+            # What is counted late of a known pair was listed a moment ago.
+            state = State.CURRENT if is_known or self._is_current(sent, brief.view) else State.UNLISTED
+            self._total[state, sent.transport] += sent.queries.number
             key = PastUseKey(brief.identity.unit, brief.identity.exe, brief.view.id, sent.address)
             self._past_uses.put(key, sent.queries.number, max(sent.queries.first, sent.queries.last))
+
+
+def _pair(sent: seen.QueriesSent) -> PairKey:
+    return PairKey(sent.address, sent.netns)

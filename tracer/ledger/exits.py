@@ -107,8 +107,9 @@ class Exits:
 
 def _had_state_alone(process: Process) -> bool:
     """Tell whether nobody else can have the state of a process, above it or below, nor be helped by what it read."""
-    shared = process.line or process.flags & ProcessFlag.FORKED or process.res_state.members
-    return bool(process.pairs) and not shared
+    state = process.res_state
+    is_shared = process.line or process.flags & ProcessFlag.FORKED or state.members or state.is_shared
+    return bool(process.pairs) and not is_shared
 
 
 def _inherited(pairs: Mapping[PairKey, Pair], own: Mapping[PairKey, Pair]) -> dict[PairKey, Pair]:

@@ -28,6 +28,7 @@ class Helpers:
                 reader = next((one for one in self._relatives_of(process) if _helps(one, process)), None)
                 if reader is not None:
                     process.helper = Helper(reader.pid, reader.id.birth, reader.res_state)
+                    reader.res_state.is_shared = True
                     self._changes.note(process)
 
     def note_read(self, reader: Process) -> None:
@@ -36,6 +37,7 @@ class Helpers:
             helper = process.helper
             if helper is not None and (helper.pid, helper.birth) == reader.id[:2]:
                 process.helper = helper._replace(res_state=reader.res_state)
+                reader.res_state.is_shared = True
                 self._changes.note(process)
 
     def note_query(self, asker: Process) -> None:

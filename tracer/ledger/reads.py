@@ -33,7 +33,7 @@ class Reads:
             state = self._states.add(before.after_read(read.subject.res_state_id, read.at, _view_read(process, read)))
             state.origin = origin_of(process) or state.origin
             self._owners.leave_state(process, state)
-            if not read.shared and not before.members:
+            if not (read.shared or before.members or before.is_shared):
                 self._states.drop(before)
         process.note_flags(read.subject.flags, read.at)
         process.query_pattern.watches = None

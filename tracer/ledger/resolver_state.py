@@ -57,6 +57,8 @@ class ResolverState(ResolverStateFacts):
 
     view: View | None = None
     members: set[Process] = field(default_factory=set)
+    is_shared: bool = False
+    """Whether it may be needed when it has no members: it has another number too, or helps others."""
 
     @property
     def last_read(self) -> Read | None:
@@ -126,6 +128,7 @@ class StateTable:
 
     def alias(self, number: int, state: ResolverState) -> None:
         """Let another number of the kernel side stand for a state."""
+        state.is_shared = True
         self._states[number] = state
 
     def drop(self, state: ResolverState) -> None:

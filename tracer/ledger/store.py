@@ -77,11 +77,11 @@ class Store:
             return self._set_aside(f"it cannot be read ({error!r})")
 
     def _with_journal(self, saved: Saved, serial: int) -> Saved:
+        self._serial = serial
         try:
             first, *lines = self._journal_file.read_bytes().split(b"\n")
         except FileNotFoundError:
             return saved
-        self._serial = serial
         if first != str(serial).encode():  # it went with the state before
             return saved
         # What is left behind the last newline was being written.

@@ -36,8 +36,9 @@ from tracer.observation.values import (
 from tracer.observe.nscd import NscdClients
 from tracer.resolvconf.view import RESOLV_CONF, View
 
+_MOST_REFRESHES = 20
+"""Of a view in a tick, each for another reader; after that it is refreshed again after so many nanoseconds:"""
 _REFRESH_AGAIN = 50_000_000
-"""Nanoseconds after which a view is refreshed again for another reader."""
 
 
 class Observer:
@@ -66,6 +67,7 @@ class Observer:
         self._observed: list[Observation] = []
         self._perhaps_left: list[ProcessLeft] = []
         self._read_at: dict[View, int] = {}
+        self._refreshes: Counter[View] = Counter()
         self._steady = steady
 
     # Records, as they come.
@@ -150,17 +152,21 @@ class Observer:
         if view is not None:
             self._read_at[view] = record.time
 
-    def refresh_views_read(self, *, at_once: bool = False) -> None:
+    def refresh_views_read(self, *, for_tick: bool = False) -> None:
         """Refresh the views that were read: what the readers found may be new.
 
-        Once for all readers within a moment, or ``at_once``: until a tick takes the reads.
+        If there are very many readers, twenty times a second for all of them, and once ``for_tick``, before it takes
+        what they read.
         """
         now = self._clock.boot()
         for view, at in list(self._read_at.items()):
-            if at_once or now - view.refreshed >= _REFRESH_AGAIN:
+            if for_tick or self._refreshes[view] < _MOST_REFRESHES or now - view.refreshed >= _REFRESH_AGAIN:
                 del self._read_at[view]
                 if at > view.refreshed:
+                    self._refreshes[view] += 1
                     self._machine.refresh_view(view)
+        if for_tick:
+            self._refreshes.clear()
 
     def _has_gone(self, subject: Subject) -> bool:
         """Tell whether a process has exited and has left nobody who would go on with what it read."""

@@ -24,6 +24,7 @@ __all__ = ["RefreshSchedule"]
 
 _SOON_SECONDS = 0.02
 """Between refreshes for reports and the like, if there was none for a time: a file is made, and then renamed."""
+_ROUNDING = 0.001
 _CALM_SECONDS = 1.0
 """So long."""
 _OFTEN_SECONDS = 0.25
@@ -67,6 +68,8 @@ class RefreshSchedule:
         """When each was tried that could not be watched."""
         self._usual_at = self._seldom_at = self._soon_at = float("-inf")
         self._gap = _SOON_SECONDS
+        self._refreshed = 0
+        """When the last refresh began, by the boot clock."""
         self._part = 0
 
     @property
@@ -105,10 +108,12 @@ class RefreshSchedule:
         seen = self._seen_views()
         if not self._is_listening or any(self._is_unwatched(view) for view in seen):
             due = min(due, self._soon_at + self._gap)
-        # One that could not be read is not watched either.
-        settling = [view.settles_at for view in seen if view.settles_at and view.id not in self._views.unseen]
-        if settling:
-            due = min(due, max(now + (min(settling) - self._boot()) / SECOND, self._soon_at + _SOON_SECONDS))
+        settling = [view.settles_at for view in seen if view.settles_at is not None]
+        if any(settles <= self._refreshed for settles in settling):  # the last refresh could not read it
+            due = min(due, self._soon_at + _OFTEN_SECONDS)
+        if later := [settles for settles in settling if settles > self._refreshed]:
+            settled = now + (min(later) - self._boot()) / SECOND + _ROUNDING
+            due = min(due, max(settled, self._soon_at + _SOON_SECONDS))
         if self._is_mounted or any(view.id in self._refused for view in seen):
             due = min(due, self._usual_at + _USUAL_SECONDS)
         return due - now
@@ -117,6 +122,7 @@ class RefreshSchedule:
         """Refresh the views that are due; gives those with a new generation."""
         self._forget_gone()
         now = time.monotonic()
+        self._refreshed = self._boot()
         is_soon = self._is_soon()
         views = self._due(now)
         self._watch([view for view in views if self._has_to_be_watched(view, now)], now)

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 
 from tests.campaign.generator import generate
 from tests.campaign.simulation import Simulation
-from tests.support.doubles import NEW, OLD, OTHER
-from tests.support.world import World
+from tests.support.doubles import NEW, OLD, OTHER, a_view, conf
+from tests.support.world import NETNS, World
+from tracer.kernel.records import CHROOTED
 from tracer.ledger.brief import BriefProcesses
 from tracer.ledger.ledger import Ledger
+from tracer.ledger.pair import PairKey
 from tracer.lookups import Transport
 from tracer.observation.values import Batch, Observation
-from tracer.resolvconf.history import SECOND
+from tracer.resolvconf.history import SECOND, first_generation
 from tracer.verdict.states import State
 
 
@@ -55,6 +57,39 @@ def test_what_is_counted_a_tick_late_is_its_too() -> None:
     assert [use.queries for use in world.ledger.past_uses.uses.values()] == [2]
 
 
+def test_what_is_counted_late_of_what_was_removed_since_was_sent_before() -> None:
+    """It counts as the rest of it did."""
+    world = World(OLD)
+    world.start(10)
+    world.read(10)
+    world.query(10)
+    late = dict(world.counted)
+    world.exit(10)
+    world.tick()
+    world.change(NEW)
+    world.counted.update(late)
+    world.tick()
+    assert world.ledger.queries_total == {(State.CURRENT, Transport.UDP): 2}
+
+
+def test_a_late_answer_is_one_to_what_was_queried() -> None:
+    """From anybody else it is none."""
+    world = World(OLD)
+    world.start(10)
+    world.read(10)
+    world.query(10)
+    counted, world.counted = world.counted, {}
+    for address in (OLD, OTHER):
+        world.answer(10, address)
+    late, world.counted = world.counted, counted
+    world.exit(10)
+    world.tick()
+    world.counted.update(late)
+    world.tick()
+    assert world.ledger.queries_total == {(State.CURRENT, Transport.UDP): 1}
+    assert [bool(world.ledger.last_answers.of(PairKey(one, NETNS))) for one in (OLD, OTHER)] == [True, False]
+
+
 @pytest.mark.parametrize(("queried", "state"), [(OLD, State.GRACE), (NEW, State.CURRENT), (OTHER, State.UNLISTED)])
 def test_what_it_queries_counts_by_its_state(queried: str, state: State) -> None:
     """It read the file before a change, and exits within the tick all the same."""
@@ -67,6 +102,56 @@ def test_what_it_queries_counts_by_its_state(queried: str, state: State) -> None
     world.exit(10)
     world.tick()
     assert world.ledger.queries_total == {(state, Transport.UDP): 1}
+
+
+def test_a_copy_that_lists_what_the_host_has_dropped_is_outdated() -> None:
+    """A command in a container that was started before the change."""
+    world = World(OLD)
+    world.machine.by_root[7] = a_view(first_generation(conf(OLD), 1, 0), "container")
+    world.change(NEW)
+    world.start(10, root=7)
+    world.read(10)
+    world.query(10)
+    world.exit(10)
+    world.tick()
+    assert world.ledger.queries_total == {(State.OUTDATED, Transport.UDP): 1}
+
+
+def test_what_it_queried_in_an_earlier_tick_is_part_of_its_past_use() -> None:
+    """It reads once more, from another root directory, queries and exits."""
+    world = World(OLD)
+    world.start(10)
+    world.read(10)
+    world.query(10)
+    world.tick()
+    world.machine.by_root[5 | CHROOTED] = world.host
+    world.move(10, 5 | CHROOTED)
+    world.read(10)
+    world.query(10)
+    world.exit(10)
+    world.tick()
+    assert [use.queries for use in world.ledger.past_uses.uses.values()] == [2]
+
+
+def test_a_file_of_the_same_name_that_it_opened_leaves_its_state_to_a_child() -> None:
+    """All within a tick; the child did nothing so far, and stays with what it has."""
+    world = World(OLD)
+    world.start(10)
+    world.read(10)
+    world.query(10)
+    world.fork(10, 11)
+    world.machine.by_root[5 | CHROOTED] = None
+    world.move(11, 5 | CHROOTED)
+    world.read(10, path="./resolv.conf", inode=99)
+    world.exit(10)
+    world.no_sweep()
+    for _ in range(3):
+        world.tick()
+    world.change(NEW)
+    world.past_grace()
+    world.query(11, OLD, 3)
+    world.tick()
+    assert world.state(11) is State.STALE
 
 
 def test_a_worker_counts_for_its_owner() -> None:

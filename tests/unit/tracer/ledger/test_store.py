@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,20 @@ def test_who_exited_since_is_kept_no_more(store: Store) -> None:
     saved = store.load(BOOT).saved
     assert not saved.processes
     assert [use.queries for use in saved.past_uses.values()] == [3]
+
+
+def test_what_is_noted_before_the_first_save_belongs_to_the_state_that_was_loaded(directory: Path) -> None:
+    """The daemon before was stopped well and left no journal; this one is killed after its first tick."""
+    with closing(Store(directory)) as before:
+        before.save(BOOT, Saved(), ended=True)
+    world = World()
+    world.start(10)
+    world.query(10)
+    world.tick()
+    with closing(Store(directory)) as store:
+        store.load(BOOT)
+        store.append(what_changed(world.ledger, world.ledger.take_unsaved(), []))
+        assert set(_by_pid(store.load(BOOT).saved)) == {10}
 
 
 def test_a_journal_that_went_with_an_older_state_is_no_part_of_this_one(directory: Path, store: Store) -> None:

@@ -7,11 +7,14 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from tests.support.doubles import NEW, OLD, OTHER
 from tests.unit.tracer.resolvconf.test_view_table import Machine, listing, nameservers
+from tracer.observe.root_requests import read_directly
+from tracer.observe.roots import RootReader
 from tracer.observe.watched_paths import WatchedPaths
 from tracer.resolvconf.history import SECOND
 from tracer.resolvconf.refresh_schedule import RefreshSchedule
@@ -22,6 +25,7 @@ SETTLE_SECONDS = 0.2
 SOON_SECONDS = 0.1
 MOST_REFRESHES = 10
 """A second: a few at once, and then four."""
+SILENT = range(30, 36)
 LONG_SECONDS = 1.5
 """Longer than until any refresh that a report, or the lack of reports, calls for."""
 
@@ -224,6 +228,54 @@ def test_a_flood_ends_the_watch_and_not_the_refreshes(bench: Bench) -> None:
     bench.machine.replace(NEW, file=bench.container_file)
     bench.pass_time(bench.schedule.seconds_left)
     assert bench.schedule.refresh() == [bench.container]
+
+
+@pytest.mark.parametrize("error", [BlockingIOError, TimeoutError])
+def test_a_change_that_could_not_be_read_for_a_moment_is_noticed_in_time(bench: Bench, error: type[OSError]) -> None:
+    """It was written in place and has to settle; meanwhile somebody read it, and the refresh for that was refused."""
+    bench.container_file.write_text(listing(NEW))
+    bench.take()
+    assert bench.schedule.refresh() == []
+    reader = bench.machine.table.reader
+
+    def refuse(*_: Any) -> Any:
+        raise error
+
+    answering, reader._root_reader = reader._root_reader, cast("RootReader", refuse)
+    bench.machine.table.refresh_one(bench.container)
+    reader._root_reader = answering
+    begun = time.monotonic()
+    assert bench.refresh_until_idle() == [bench.container.id]
+    assert time.monotonic() - begun < NOTICED_SECONDS
+
+
+def test_those_that_do_not_respond_are_not_refreshed_without_end(bench: Bench) -> None:
+    """Several containers, each with a change that has to settle."""
+    files = [bench.machine.root(f"c{pid}", listing(OLD)) for pid in SILENT]
+    for pid in SILENT:
+        bench.machine.process(pid, f"c{pid}", namespace=f"c{pid}")
+        bench.machine.see(pid)
+    bench.refresh_until_idle()
+    for file in files:
+        file.write_text(listing(NEW))
+    bench.take()
+    bench.schedule.refresh()
+
+    def time_out(kind: str, proc: str, pid: int, *arguments: Any) -> Any:
+        if pid in SILENT or any(one[0] in SILENT for one in arguments if isinstance(one, tuple)):
+            raise TimeoutError
+        return read_directly(kind, proc, pid, *arguments)
+
+    bench.machine.table.reader._root_reader = time_out
+    refreshed = 0
+    until = time.monotonic() + NOTICED_SECONDS
+    while time.monotonic() < until:
+        bench.take()
+        if bench.schedule.seconds_left <= 0:
+            bench.schedule.refresh()
+            refreshed += 1
+        bench.pass_time(0.005)
+    assert refreshed <= MOST_REFRESHES
 
 
 def test_a_report_dates_a_change_that_nothing_else_does(bench: Bench) -> None:
