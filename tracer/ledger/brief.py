@@ -1,7 +1,7 @@
 """Processes whose whole life was within one tick: most commands that look up a name, thousands in a second of a build.
 
 One that read the file, queried what that lists and exited, and whose resolver state was nobody else's, leaves counts
-behind and nothing more. These are entered without beginning to keep it, which costs more than all else.
+behind and nothing more. These are entered at once: to keep the process for a moment would cost more than all else.
 """
 
 from __future__ import annotations
