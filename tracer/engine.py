@@ -275,12 +275,13 @@ class Tracer:
         describe, wall = self._snapshots.describe, self._snapshots.wall
         self._events += self._flags.take(flagged, now, describe, wall)
         self._events += self._answers.of_flags(flagged, wall(now), describe, wall)
-        if now - self._tidied >= _TIDY_EVERY:
+        is_time_to_tidy = now - self._tidied >= _TIDY_EVERY
+        if is_time_to_tidy:
             self._tidied = now
             self._tidy()
             if self._answers.may_concern_host(self.ledger.tracked, self.views.host.history.current.conf.nameservers):
                 self._events += self._answers.of_host(self.snapshot())
-        self._saving.save_changes()
+        self._saving.save_changes(counts=is_time_to_tidy)
 
     def _observe_and_evaluate(self) -> None:
         """Enter what happened until the last :meth:`turn`, and bring all states up to date."""
@@ -342,7 +343,6 @@ class Tracer:
 
     def _tidy(self) -> None:
         self._count_steady()
-        self.ledger.save_steady()
         entries = dict(self._probes.all_processes())
         self.views.forget_unused({entry.root for entry in entries.values()})
         self.ledger.forget_unused_states({entry.res_state_id for entry in entries.values()})

@@ -53,11 +53,15 @@ class Saving:
         """Whether the next tick has to write, whatever happens in it."""
         return bool(self._views_changed) or self._has_failed or not self._is_begun
 
-    def save_changes(self) -> None:
-        """Write what has changed since the last call or, if the journal has become long, everything."""
+    def save_changes(self, *, counts: bool) -> None:
+        """Write what has changed since the last call or, if the journal has become long, everything.
+
+        ``counts``: what was counted outside of ticks, too. Seldom, since it may be of everybody.
+        """
         views, self._views_changed = self._views_changed, []
         ledger = self._ledger
-        changed = what_changed(ledger, ledger.take_unsaved(), views, ledger.take_unsaved_counts())
+        counted = ledger.take_unsaved_counts() if counts else ()
+        changed = what_changed(ledger, ledger.take_unsaved(), views, counted)
         if self._has_failed:
             if self._clock.boot() >= self._again_at:
                 self.save()

@@ -17,7 +17,6 @@ class Changes:
         self._unsaved: set[Process] = set()
         self._unsteady: list[Process] = []
         self._steady_unsaved: set[Process] = set()
-        self._steady_to_save: set[Process] = set()
         self._heirs: list[Process] = []
 
     def note(self, process: Process) -> None:
@@ -62,11 +61,6 @@ class Changes:
         taken, self.in_tick = self.in_tick, set()
         return taken
 
-    def save_steady(self) -> None:
-        """Let the store have what was counted outside of ticks: seldom, since it may be everybody."""
-        self._steady_to_save |= {process for process in self._steady_unsaved if process.ended is None}
-        self._steady_unsaved.clear()
-
     def take_unsteady(self) -> list[Process]:
         """Give those that were evaluated in this tick and are not steady."""
         taken, self._unsteady = self._unsteady, []
@@ -85,6 +79,6 @@ class Changes:
         return taken
 
     def take_unsaved_counts(self) -> set[Process]:
-        """Give those of which nothing but counts and times has changed since the store had them."""
-        taken, self._steady_to_save = self._steady_to_save, set()
+        """Give those, for the store, of which counts and times have changed outside of ticks: it may be everybody."""
+        taken, self._steady_unsaved = self._steady_unsaved, set()
         return {process for process in taken if process.ended is None}

@@ -126,10 +126,6 @@ class Ledger:
         """Enter queries of which that was so, outside of any tick."""
         self._queries.count_steady(sent)
 
-    def save_steady(self) -> None:
-        """Let the store have what was entered so: seldom, since it may be everybody, and nothing but counts."""
-        self._changes.save_steady()
-
     # The end of a tick.
 
     def find_helpers(self) -> None:
@@ -234,7 +230,7 @@ class Ledger:
         return self._changes.take_unsaved()
 
     def take_unsaved_counts(self) -> set[Process]:
-        """Give those, for the store, of which nothing but counts and times has changed."""
+        """Give those, for the store, of which :meth:`count_steady` has changed counts: it may be everybody."""
         return self._changes.take_unsaved_counts()
 
     def identity_of(self, pid: int, birth: int) -> Identity | None:
