@@ -14,7 +14,7 @@ from tracer.identity import Identity
 from tracer.kernel.records import ProcessFlag, Sharer, ancestor_pid
 from tracer.ledger.last_answers import LastAnswers
 from tracer.ledger.pair import PairKey
-from tracer.ledger.past_uses import PastUseKey, PastUses
+from tracer.ledger.past_uses import PastUses
 from tracer.ledger.process_table import ProcessTable
 from tracer.lookups import Transport
 from tracer.observation import values as seen
@@ -103,9 +103,7 @@ class BriefProcesses:
         """Tell whether nobody who is kept, or is met in this tick, had the state that a reader had until then."""
         if read.shared & Sharer.BY_CHILDREN:
             return False
-        return not any(
-            pid in met or self._processes.has_pid(pid) for pid in (ancestor_pid(named) for named in read.line)
-        )
+        return not any(pid in met or self._processes.has_pid(pid) for pid in map(ancestor_pid, read.line))
 
     def _is_current(self, sent: seen.QueriesSent, view: View) -> bool:
         """Tell whether queries are the process's own, and to what its view lists for everybody, and the host's too."""
@@ -127,8 +125,9 @@ class BriefProcesses:
             # What is counted late of a known pair was listed a moment ago.
             state = State.CURRENT if is_known or self._is_current(sent, brief.view) else State.UNLISTED
             self._total[state, sent.transport] += sent.queries.number
-            key = PastUseKey(brief.identity.unit, brief.identity.exe, brief.view.id, sent.address)
-            self._past_uses.put(key, sent.queries.number, max(sent.queries.first, sent.queries.last))
+            self._past_uses.add_queries(
+                brief.identity, brief.view, sent.address, sent.queries.number, sent.queries.last
+            )
 
 
 def _pair(sent: seen.QueriesSent) -> PairKey:

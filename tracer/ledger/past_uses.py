@@ -6,9 +6,11 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tracer.identity import Identity
 from tracer.kernel.losses import Lost, none_lost
 from tracer.ledger.pair import Pair, PairKey
 from tracer.ledger.process import Process
+from tracer.resolvconf.view import View
 
 _KEPT = 4096
 
@@ -43,13 +45,11 @@ class PastUses:
         queries = sum(use.queries - use.inherited for use in pair.uses.values())
         if not queries or pair.evidence.last is None:
             return
-        self.add_queries(process, key, queries, pair.evidence.last)
+        self.add_queries(process.identity, process.view, key.address, queries, pair.evidence.last)
 
-    def add_queries(self, process: Process, key: PairKey, queries: int, last: int) -> None:
-        """Add queries of a process that has exited."""
-        identity = process.identity
-        view = process.view.id if process.view else None
-        self.put(PastUseKey(identity.unit, identity.exe, view, key.address), queries, last)
+    def add_queries(self, identity: Identity, view: View | None, address: str, queries: int, last: int) -> None:
+        """Add queries of a process that has exited; ``view`` is the one that it was judged by."""
+        self.put(PastUseKey(identity.unit, identity.exe, view.id if view else None, address), queries, last)
 
     def put(self, key: PastUseKey, queries: int, last: int) -> None:
         """Add to one entry."""

@@ -91,7 +91,8 @@ class QueryCounts:
             process.lookups.add(sent.lookup)
         self._changes.note_count(process)
         if self._exits.is_past_use(process):  # a tick ago, when the rest of it became a past use
-            self._past_uses.add_queries(process, key, 0 if by_worker else sent.queries.number, sent.queries.last)
+            number = 0 if by_worker else sent.queries.number
+            self._past_uses.add_queries(process.identity, process.view, key.address, number, sent.queries.last)
         if len(process.pairs) > _MOST_PAIRS:
             self._drop_oldest_unlisted(process)
         return pair
