@@ -123,8 +123,9 @@ class RefreshSchedule:
         self._forget_gone()
         now = time.monotonic()
         self._refreshed = self._boot()
-        is_soon = self._is_soon()
-        views = self._due(now)
+        soon = {view.id for view in self._seen_views() if self._is_unwatched(view) or self._settles(view)}
+        is_soon = bool(soon) or not self._is_listening
+        views = self._due(soon, now)
         self._watch([view for view in views if self._has_to_be_watched(view, now)], now)
         changed = self._views.refresh(views)
         self._note_places(views)
@@ -138,20 +139,15 @@ class RefreshSchedule:
         self._ready.close()
         os.close(self._mounts)
 
-    def _is_soon(self) -> bool:
-        return not self._is_listening or any(
-            self._is_unwatched(view) or self._settles(view) for view in self._seen_views()
-        )
-
     def _note_soon(self, began: float) -> None:
         """Note that what was reported, or had to settle, is refreshed: the more there is, the later is the next."""
         is_calm = began - self._soon_at >= _CALM_SECONDS
         self._gap = _SOON_SECONDS if is_calm else min(2 * self._gap, _OFTEN_SECONDS)
         self._soon_at = time.monotonic()
 
-    def _due(self, now: float) -> list[View]:
+    def _due(self, soon: AbstractSet[str], now: float) -> list[View]:
         views = self._views.views
-        due = {view.id for view in self._seen_views() if self._is_unwatched(view) or self._settles(view)}
+        due = set(soon)
         if now >= self._usual_at + _USUAL_SECONDS:
             self._usual_at = now
             due |= views.keys() if self._is_mounted else self._refused.keys()
