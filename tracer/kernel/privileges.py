@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from tracer.errors import ResolvtraceError
+from tracer.libc import LIBC, checked
 
 StrPath = str | os.PathLike[str]
 
@@ -115,19 +116,15 @@ def give_up_loading() -> None:
 
     A program executed afterwards keeps the rest: as root's, or as ambient capabilities (capabilities(7)).
     """
-    libc = ctypes.CDLL(None, use_errno=True)
     # Else root would have all of them again after an exec (capabilities(7), "Capabilities and execution of programs
     # by root"; security/commoncap.c).
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl")
+    checked(LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable: the first 32 of each, then the rest
-    if libc.capget(header, sets):
-        raise OSError(ctypes.get_errno(), "capget")
+    checked(LIBC.capget(header, sets), "capget")
     held = sets[1] & sum(1 << _NUMBERS[name] for name in KEPT)
     sets[:] = [sets[0] & held, held, held, 0, 0, 0]
-    if libc.capset(header, sets):
-        raise OSError(ctypes.get_errno(), "capset")
+    checked(LIBC.capset(header, sets), "capset")
     for name in KEPT:
-        if held >> _NUMBERS[name] & 1 and libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _NUMBERS[name], 0, 0):
-            raise OSError(ctypes.get_errno(), "prctl")
+        if held >> _NUMBERS[name] & 1:
+            checked(LIBC.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _NUMBERS[name], 0, 0), "prctl")
