@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from tests.campaign.generator import generate
 from tests.campaign.simulation import Simulation
 from tests.support.doubles import NEW, OLD, OTHER, a_view, conf
 from tests.support.world import NETNS, World
-from tracer.kernel.records import CHROOTED
+from tracer.kernel.records import CHROOTED, Queries, QueryKey
 from tracer.ledger.brief import BriefProcesses
 from tracer.ledger.ledger import Ledger
 from tracer.ledger.pair import PairKey
@@ -20,19 +22,30 @@ from tracer.resolvconf.history import SECOND, first_generation
 from tracer.verdict.states import State
 
 
-def live_briefly(world: World, pid: int, *queried: str) -> None:
-    """Read the file, query, and exit."""
-    world.start(pid)
-    world.read(pid)
-    for address in queried:
-        world.query(pid, address)
-    world.exit(pid)
+def querying() -> World:
+    """Return a world with a process, pid 10, that has read the file and queried, in a tick that goes on."""
+    world = World(OLD)
+    world.start(10)
+    world.read(10)
+    world.query(10)
+    return world
+
+
+def exit_before(late: Mapping[QueryKey, Queries], world: World, *, change: bool = False) -> None:
+    """Let it exit, and the programs count this after the tick in which it did, and after a change."""
+    world.exit(10)
+    world.tick()
+    if change:
+        world.change(NEW)
+    world.counted.update(late)
+    world.tick()
 
 
 def test_it_leaves_counts_and_a_past_use() -> None:
     """And no process, not even until the next tick."""
-    world = World(OLD)
-    live_briefly(world, 10, OLD, OLD)
+    world = querying()
+    world.query(10)
+    world.exit(10)
     world.tick()
     assert not list(world.ledger.processes)
     assert world.ledger.queries_total == {(State.CURRENT, Transport.UDP): 2}
@@ -41,51 +54,24 @@ def test_it_leaves_counts_and_a_past_use() -> None:
     assert world.ledger.take_unreported() == world.ledger.take_unsaved() == set()
 
 
-def test_what_is_counted_a_tick_late_is_its_too() -> None:
-    """A program may still be counting when the tick ends."""
-    world = World(OLD)
-    world.start(10)
-    world.read(10)
-    world.query(10)
-    late = dict(world.counted)
-    world.exit(10)
-    world.tick()
-    world.counted.update(late)
-    world.tick()
+@pytest.mark.parametrize("change", [False, True])
+def test_what_is_counted_a_tick_late_is_its_too(change: bool) -> None:
+    """A program may still be counting when the tick ends; what was removed since was sent before."""
+    world = querying()
+    exit_before(dict(world.counted), world, change=change)
     assert not list(world.ledger.processes)
     assert world.ledger.queries_total == {(State.CURRENT, Transport.UDP): 2}
     assert [use.queries for use in world.ledger.past_uses.uses.values()] == [2]
 
 
-def test_what_is_counted_late_of_what_was_removed_since_was_sent_before() -> None:
-    """It counts as the rest of it did."""
-    world = World(OLD)
-    world.start(10)
-    world.read(10)
-    world.query(10)
-    late = dict(world.counted)
-    world.exit(10)
-    world.tick()
-    world.change(NEW)
-    world.counted.update(late)
-    world.tick()
-    assert world.ledger.queries_total == {(State.CURRENT, Transport.UDP): 2}
-
-
 def test_a_late_answer_is_one_to_what_was_queried() -> None:
     """From anybody else it is none."""
-    world = World(OLD)
-    world.start(10)
-    world.read(10)
-    world.query(10)
+    world = querying()
     counted, world.counted = world.counted, {}
     for address in (OLD, OTHER):
         world.answer(10, address)
     late, world.counted = world.counted, counted
-    world.exit(10)
-    world.tick()
-    world.counted.update(late)
-    world.tick()
+    exit_before(late, world)
     assert world.ledger.queries_total == {(State.CURRENT, Transport.UDP): 1}
     assert [bool(world.ledger.last_answers.of(PairKey(one, NETNS))) for one in (OLD, OTHER)] == [True, False]
 
@@ -119,10 +105,7 @@ def test_a_copy_that_lists_what_the_host_has_dropped_is_outdated() -> None:
 
 def test_what_it_queried_in_an_earlier_tick_is_part_of_its_past_use() -> None:
     """It reads once more, from another root directory, queries and exits."""
-    world = World(OLD)
-    world.start(10)
-    world.read(10)
-    world.query(10)
+    world = querying()
     world.tick()
     world.machine.by_root[5 | CHROOTED] = world.host
     world.move(10, 5 | CHROOTED)
@@ -133,18 +116,23 @@ def test_what_it_queried_in_an_earlier_tick_is_part_of_its_past_use() -> None:
     assert [use.queries for use in world.ledger.past_uses.uses.values()] == [2]
 
 
-def test_a_file_of_the_same_name_that_it_opened_leaves_its_state_to_a_child() -> None:
-    """All within a tick; the child did nothing so far, and stays with what it has."""
-    world = World(OLD)
-    world.start(10)
-    world.read(10)
-    world.query(10)
+@pytest.mark.parametrize("apart", [False, True], ids=["in a tick", "in ticks of their own"])
+def test_a_file_of_the_same_name_that_it_opened_leaves_its_state_to_a_child(apart: bool) -> None:
+    """The child did nothing so far; its parent goes by another number since it opened that file, and has exited."""
+    world = querying()
+    world.no_sweep()
+
+    def between() -> None:
+        if apart:
+            world.tick()
+
+    between()
     world.fork(10, 11)
     world.machine.by_root[5 | CHROOTED] = None
     world.move(11, 5 | CHROOTED)
     world.read(10, path="./resolv.conf", inode=99)
+    between()
     world.exit(10)
-    world.no_sweep()
     for _ in range(3):
         world.tick()
     world.change(NEW)
@@ -156,10 +144,7 @@ def test_a_file_of_the_same_name_that_it_opened_leaves_its_state_to_a_child() ->
 
 def test_a_worker_counts_for_its_owner() -> None:
     """A job of a master that has read the file reads it itself: what it had before was the master's."""
-    world = World(OLD)
-    world.start(10)
-    world.read(10)
-    world.query(10)
+    world = querying()
     world.tick()
     world.fork(10, 11)
     world.read(11)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.doubles import ELSEWHERE, LOOKUP_SECONDS, NEW, OLD, OTHER, a_view, conf
 from tests.support.world import NETNS, World
-from tracer.kernel.records import CHROOTED, ProcessFlag, Service
+from tracer.kernel.records import ProcessFlag, Service
 from tracer.ledger.resolver_state import Read
 from tracer.lookups import LookupPath, Transport
 from tracer.observation.forwarders import Forwarding
@@ -798,30 +798,6 @@ def test_what_a_parent_read_is_kept_for_the_child_that_did_nothing_so_far() -> N
     read = world.process(11).last_read
     assert read is not None
     assert read.generation == 1
-
-
-def test_what_was_read_is_kept_for_a_child_though_a_file_of_the_same_name_was_opened_since() -> None:
-    """Its parent goes by another number since it opened that file, and has exited."""
-    world = World(OLD)
-    world.start(10)
-    world.read(10)
-    world.query(10)
-    world.tick()
-    world.fork(10, 11)
-    world.machine.by_root[5 | CHROOTED] = None
-    world.move(11, 5 | CHROOTED)
-    world.read(10, path="./resolv.conf", inode=99)
-    world.query(10)
-    world.tick()
-    world.exit(10)
-    world.no_sweep()
-    for _ in range(3):
-        world.tick()
-    world.change(NEW)
-    world.past_grace()
-    world.query(11, OLD, 3)
-    world.tick()
-    assert world.state(11) is State.STALE
 
 
 def test_what_a_helper_read_outlives_it_in_the_heir_of_whom_it_helped() -> None:

@@ -63,6 +63,18 @@ class Bench:
             self.take()
         return changed
 
+    def refreshes_in_a_second(self, meanwhile: Callable[[], None]) -> int:
+        """Do something over and over, and refresh whenever it is due; gives how often that was."""
+        refreshes = 0
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            meanwhile()
+            self.take()
+            if self.schedule.seconds_left <= 0:
+                self.schedule.refresh()
+                refreshes += 1
+        return refreshes
+
     def close(self) -> None:
         """Watch no more."""
         self.schedule.close()
@@ -141,16 +153,12 @@ def test_what_is_reported_right_after_another_report_is_refreshed_at_once_too(be
 
 def test_reports_without_end_are_no_refreshes_without_end(bench: Bench) -> None:
     """A directory in which files come and go all the time."""
-    refreshed = 0
-    until = time.monotonic() + NOTICED_SECONDS
-    while time.monotonic() < until:
+
+    def touch() -> None:
         (bench.container_file.parent / "another").touch()
         (bench.container_file.parent / "another").unlink()
-        bench.take()
-        if bench.schedule.seconds_left <= 0:
-            bench.schedule.refresh()
-            refreshed += 1
-    assert refreshed <= MOST_REFRESHES
+
+    assert bench.refreshes_in_a_second(touch) <= MOST_REFRESHES
 
 
 def add_a_file_that_was_missing(file: Path) -> None:
@@ -267,15 +275,7 @@ def test_those_that_do_not_respond_are_not_refreshed_without_end(bench: Bench) -
         return read_directly(kind, proc, pid, *arguments)
 
     bench.machine.table.reader._root_reader = time_out
-    refreshed = 0
-    until = time.monotonic() + NOTICED_SECONDS
-    while time.monotonic() < until:
-        bench.take()
-        if bench.schedule.seconds_left <= 0:
-            bench.schedule.refresh()
-            refreshed += 1
-        bench.pass_time(0.005)
-    assert refreshed <= MOST_REFRESHES
+    assert bench.refreshes_in_a_second(lambda: bench.pass_time(0.005)) <= MOST_REFRESHES
 
 
 def test_a_report_dates_a_change_that_nothing_else_does(bench: Bench) -> None:
